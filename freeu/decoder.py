@@ -1,0 +1,84 @@
+"""Reading a UNet: its decoder blocks, how wide their backbone and skip are, and their stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from torch import nn
+
+from freeu.params import STAGES
+
+
+class LdmUNet(Protocol):
+    """What FreeU reads of a UNet: ldm's, sgm's and the hosts' own all have it."""
+
+    middle_block: nn.Sequential
+    output_blocks: Iterable[Any]
+    model_channels: int
+    channel_mult: Sequence[int]
+    num_res_blocks: int | Sequence[int]
+
+
+class UnsupportedUNetError(TypeError):
+    """A model without ldm's output blocks, such as a DiT or a compiled engine. The message names its class."""
+
+
+@dataclass(frozen=True)
+class DecoderBlock:
+    """One output block of a UNet. The first layer's input is `backbone` channels, then `skip` channels."""
+
+    index: int
+    first_layer: nn.Module
+    backbone: int
+    skip: int
+    stage: int | None
+
+
+def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[DecoderBlock]:
+    """The decoder blocks of an ldm or sgm UNet, deepest first; `stage_map` says how stages are told.
+
+    "channels": by the backbone's width, 4, 2 and 1 times `model_channels` (the official rule, for every
+    base width). "levels": by resolution, from the deepest (as in diffusers).
+    Raises UnsupportedUNetError where there are none to be found.
+    """
+    ldm = read_ldm(unet)
+    levels = _stages_by_level(ldm) if stage_map == "levels" else None
+    blocks = []
+    backbone = _output_width(ldm.middle_block)
+    for index, block in enumerate(ldm.output_blocks):
+        joined = block[0].channels
+        stage = _stage_by_width(backbone, ldm.model_channels) if levels is None else next(levels)
+        blocks.append(DecoderBlock(index, block[0], backbone, joined - backbone, stage))
+        backbone = _output_width(block)
+    return blocks
+
+
+def read_ldm(unet: nn.Module) -> LdmUNet:
+    """`unet` as the LdmUNet that it is. Raises UnsupportedUNetError where it is none."""
+    missing = [name for name in LdmUNet.__annotations__ if not hasattr(unet, name)]
+    if missing:
+        raise UnsupportedUNetError(
+            f"FreeU needs a UNet with ldm's decoder blocks; {type(unet).__name__} has no {', '.join(missing)}"
+        )
+    return cast(LdmUNet, unet)
+
+
+def _stage_by_width(backbone: int, model_channels: int) -> int | None:
+    return {4 * model_channels: 1, 2 * model_channels: 2, model_channels: 3}.get(backbone)
+
+
+def _stages_by_level(unet: LdmUNet) -> Iterator[int | None]:
+    """The stage of each output block; one level has a block more in the decoder than in the encoder."""
+    depths = unet.num_res_blocks
+    by_level = [depths] * len(unet.channel_mult) if isinstance(depths, int) else list(depths)
+    for level, depth in enumerate(reversed(by_level), start=1):
+        for _ in range(depth + 1):
+            yield level if level in STAGES else None
+
+
+def _output_width(block: nn.Sequential) -> int:
+    """Channels that a block gives out: those of its last layer that can change them."""
+    widths: list[Any] = [layer.out_channels for layer in block if hasattr(layer, "out_channels")]
+    return int(widths[-1])

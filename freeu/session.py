@@ -1,0 +1,138 @@
+"""attach(): the context manager that owns the hooks.
+
+Hooks sit before the first layer of each decoder block. ldm joins backbone and skip before it calls the
+block, and some hosts call a block's layers without the block, so this is where the joined tensor can
+always be met. It is fresh there, hence edited in place.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from freeu.backbone import scale_backbone_
+from freeu.decoder import DecoderBlock, decoder_blocks
+from freeu.params import STAGES, Settings, Stage
+from freeu.schedule import strength, strength_at_timestep
+from freeu.skip import scale_skip_
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+
+def attach(unet: nn.Module, settings: Settings) -> Session:
+    """Put FreeU on `unet` until the session is closed, left as a context, or lost.
+
+        with attach(unet, settings) as session:
+            for step in range(steps):
+                session.at(step, steps)
+                unet(x, timesteps=t, context=c)
+
+    Nothing is put on it where the settings are neutral. Raises UnsupportedUNetError, naming the class,
+    where the model has no ldm decoder.
+    """
+    return Session(unet, settings)
+
+
+class Session:
+    """FreeU on one UNet. Owns its hooks; several sessions, on other UNets or in other threads, do not meet.
+
+    calls: how many decoder blocks were edited so far. 0 after a run means that FreeU did nothing.
+    stages: what is applied at this point of the run; a stage that is neutral now is left out.
+    """
+
+    def __init__(self, unet: nn.Module, settings: Settings) -> None:
+        self.settings = settings
+        self.calls = 0
+        self.stages: Mapping[int | None, Stage] = {}
+        with ExitStack() as hooks:
+            blocks = [] if settings.neutral else self._blocks(unet)
+            for block in blocks:
+                hook = _BlockHook(weakref.ref(self), block)
+                hooks.callback(block.first_layer.register_forward_pre_hook(hook, with_kwargs=True).remove)
+            if blocks and settings.clock == "noise":
+                clock = _ClockHook(weakref.ref(self))
+                hooks.callback(unet.register_forward_pre_hook(clock, with_kwargs=True).remove)
+            elif blocks:
+                self.at(0, 1)
+            # The hooks hold the session weakly, so that losing the session removes them.
+            self._remove_hooks = weakref.finalize(self, hooks.pop_all().close)
+
+    def at(self, step: int, steps: int) -> None:
+        """Say where the run is: sampler step `step` of `steps`, counted from 0. The noise clock needs no telling."""
+        if self.settings.clock == "step":
+            self._set(strength(self.settings, step, steps))
+
+    def at_timestep(self, timesteps: Tensor) -> None:
+        """Say where the run is by the UNet's timesteps, shape (pictures,). Raises ValueError where they differ."""
+        lowest, highest = (float(t) for t in torch.aminmax(timesteps))
+        if lowest != highest:
+            raise ValueError(f"clock 'noise' reads one timestep a call; this batch has {lowest} to {highest}")
+        self._set(strength_at_timestep(self.settings, lowest))
+
+    def close(self) -> None:
+        """Take every hook off the UNet. Closing twice is fine."""
+        self._remove_hooks()
+
+    def edit_(self, joined: Tensor, block: DecoderBlock, stage: Stage) -> None:
+        """Edit what enters `block`, shape (pictures, backbone + skip, height, width), in place."""
+        backbone, skip = joined[:, : block.backbone], joined[:, block.backbone :]
+        scale_backbone_(backbone, stage.b, version=self.settings.version, offset=stage.offset, width=stage.width)
+        scale_skip_(skip, stage.s, high=stage.high, cutoff=stage.cutoff, mask=self.settings.mask)
+        self.calls += 1
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "open" if self._remove_hooks.alive else "closed"
+        return f"<FreeU session, {state}: {self.calls} blocks edited, now {dict(self.stages)}>"
+
+    def _blocks(self, unet: nn.Module) -> list[DecoderBlock]:
+        """The blocks that these settings change at full strength."""
+        changed = {n for n in STAGES if not self.settings.stage(n).neutral}
+        return [block for block in decoder_blocks(unet, self.settings.stage_map) if block.stage in changed]
+
+    def _set(self, strength: float) -> None:
+        stages = {n: self.settings.stage(n).at(strength) for n in STAGES}
+        self.stages = {n: stage for n, stage in stages.items() if not stage.neutral}
+
+
+class _BlockHook:
+    """Edits what enters a decoder block, while its session lives."""
+
+    def __init__(self, session: weakref.ref[Session], block: DecoderBlock) -> None:
+        self.session, self.block = session, block
+
+    def __call__(self, layer: nn.Module, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs] | None:
+        session = self.session()
+        stage = session.stages.get(self.block.stage) if session else None
+        if session is None or stage is None:
+            return None
+        joined = args[0] if args else kwargs["x"]
+        if torch.is_grad_enabled():
+            joined = joined.clone()
+        session.edit_(joined, self.block, stage)
+        return ((joined, *args[1:]), kwargs) if args else (args, {**kwargs, "x": joined})
+
+
+class _ClockHook:
+    """Tells its session the timestep of each call of the UNet, `forward(x, timesteps, ...)`."""
+
+    def __init__(self, session: weakref.ref[Session]) -> None:
+        self.session = session
+
+    def __call__(self, unet: nn.Module, args: Args, kwargs: Kwargs) -> None:
+        if (session := self.session()) is not None:
+            session.at_timestep(args[1] if len(args) > 1 else kwargs["timesteps"])

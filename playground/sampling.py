@@ -1,0 +1,83 @@
+"""Pictures from prompts: classifier-free guidance over the schedulers of diffusers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+)
+from torch import Tensor
+
+import freeu
+from playground.model import PICTURE_SIZE, TextToImage
+
+# What the model was trained for. 1000 timesteps, as in Stable Diffusion.
+NOISE = {"num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
+
+SAMPLERS: dict[str, Any] = {
+    "Euler": EulerDiscreteScheduler,
+    "Heun": HeunDiscreteScheduler,
+    "DDIM": DDIMScheduler,
+    "DPM++ 2M": DPMSolverMultistepScheduler,
+}
+
+
+class Job(NamedTuple):
+    """What to draw: one picture a prompt, of seed, seed + 1, ..."""
+
+    prompts: Sequence[str]
+    seed: int = 1
+    steps: int = 20
+    guidance: float = 3.0
+    sampler: str = "Euler"
+
+
+class Result(NamedTuple):
+    """Pictures in 0..1, shape (prompts, 3, height, width), and how many decoder blocks FreeU edited."""
+
+    pictures: Tensor
+    edited: int
+
+
+def training_noise() -> DDPMScheduler:
+    """The noise that training adds, with its timesteps 0..999."""
+    return DDPMScheduler(**NOISE)
+
+
+@torch.inference_mode()
+def sample(
+    model: TextToImage, job: Job, settings: freeu.Settings, on_step: Callable[[], object] = lambda: None
+) -> Result:
+    """Draw `job` with FreeU as set. A picture depends on its prompt and seed, not on the others.
+
+    `on_step` is called after each sampler step. Raises PromptError for a word that the model does not know.
+    """
+    scheduler = SAMPLERS[job.sampler](**NOISE, timestep_spacing="trailing")
+    scheduler.set_timesteps(job.steps)
+    tokens = model.text.tokens([*[""] * len(job.prompts), *job.prompts])
+    x = _noise(len(job.prompts), job.seed) * scheduler.init_noise_sigma
+    with freeu.attach(model.unet, settings) as session:
+        for call, timestep in enumerate(scheduler.timesteps):
+            # A scheduler of order 2 calls the model twice a step.
+            step, again = divmod(call, scheduler.order)
+            session.at(step, job.steps)
+            given = scheduler.scale_model_input(x, timestep)
+            without, with_prompt = model(given.repeat(2, 1, 1, 1), timestep.expand(len(tokens)), tokens).chunk(2)
+            guided = without + job.guidance * (with_prompt - without)
+            x = scheduler.step(guided, timestep, x).prev_sample
+            if not again:
+                on_step()
+    return Result((x / 2 + 0.5).clamp(0, 1), session.calls)
+
+
+def _noise(pictures: int, seed: int) -> Tensor:
+    """One draw a picture, so that the batch does not matter."""
+    shape = (3, PICTURE_SIZE, PICTURE_SIZE)
+    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in range(pictures)])
