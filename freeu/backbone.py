@@ -35,9 +35,12 @@ def channel_window(channels: int, offset: float, width: float) -> list[slice]:
 def structure_map(h: Tensor) -> Tensor:
     """The mean over channels, moved to 0..1 for each picture: shape (pictures, 1, height, width).
 
-    Equations 2 and 3. Means of half types are taken in float32. A flat map (all one value) is 0.
+    Equations 2 and 3. Means of half types are taken in float32. A flat map (max = min) is 0: also one
+    that differs by no more than the rounding of the mean, judged by the features of one pixel.
     """
     exact = torch.promote_types(h.dtype, torch.float32)
     mean = h.mean(dim=1, keepdim=True, dtype=exact)
     low, high = mean.amin(dim=(2, 3), keepdim=True), mean.amax(dim=(2, 3), keepdim=True)
-    return (mean - low) / (high - low).clamp_min(torch.finfo(exact).tiny)
+    spread = high - low
+    rounding = 16 * torch.finfo(exact).eps * h[:, :, :1, :1].abs().mean(dim=1, keepdim=True, dtype=exact)
+    return torch.where(spread > rounding, (mean - low) / spread, 0.0)

@@ -135,12 +135,11 @@ def _forge_window(settings: Settings, steps: int | None) -> Settings:
     """The window that acts at Forge's steps: those with start <= step / (steps - 1) <= end."""
     if steps is None or steps == 1:
         return settings
-    acting = [step for step in range(steps) if settings.start <= step / (steps - 1) <= settings.stop] or [0, -1]
-    first, end = acting[0], acting[-1] + 1
-    # The same numbers, where they mean the same here.
-    start = settings.start if int(settings.start * steps) == first else step_share(first, steps)
-    stop = settings.stop if int(settings.stop * steps) == end else step_share(end, steps)
-    return settings.replace(start=start, stop=stop)
+    acting = [step for step in range(steps) if settings.start <= step / (steps - 1) <= settings.stop]
+    first, end = (acting[0], acting[-1] + 1) if acting else (0, 0)
+    if (int(settings.start * steps), int(settings.stop * steps)) == (first, end):
+        return settings
+    return settings.replace(start=step_share(first, steps), stop=step_share(end, steps))
 
 
 def _steps(value: Any) -> int | None:

@@ -208,14 +208,14 @@ class Settings:
             raise SettingsError("settings", payload, "they are names with values, or a list of values")
         values = dict(payload) if isinstance(payload, Mapping) else _by_position(list(payload))
         base = _preset(values.pop("preset"), presets) if "preset" in values else cls()
-        return base.replace(**values)
+        for name, value in values.items():
+            if name not in TABLE:
+                raise SettingsError(str(name), value, f"there is no such parameter; {_closest(name, TABLE)}")
+        return dataclasses.replace(base, **values)
 
     def replace(self, **changes: Any) -> Settings:
-        """A copy with some values changed, and checked."""
-        for name, value in changes.items():
-            if name not in TABLE:
-                raise SettingsError(name, value, f"there is no such parameter; {_closest(name, TABLE)}")
-        return dataclasses.replace(self, **changes)
+        """A copy with some values changed, and checked as `parse` does."""
+        return Settings.parse({**self.to_dict(), **changes})
 
     def to_dict(self) -> dict[str, Value]:
         """All flat names and values; `parse` gives the same Settings back."""

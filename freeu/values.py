@@ -146,5 +146,8 @@ READERS: Mapping[str, Callable[[Param, object], Value]] = {
 
 def _quoted(value: object) -> str:
     """The value for a message; a long one is cut."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        text = f"this {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -18,13 +19,25 @@ from torch import Tensor
 import freeu
 from playground.model import PICTURE_SIZE, TextToImage
 
-# What the model was trained for. 1000 timesteps, as in Stable Diffusion.
-NOISE = {"num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
+LEAST_SIGNAL = 1e-3
+"""The share of the picture's power that is left at the noisiest timestep, so that a Heun step from there works."""
+
+
+def _betas() -> list[float]:
+    """The cosine schedule (Nichol and Dhariwal) over 1000 timesteps, moved up to LEAST_SIGNAL."""
+    cosine: Tensor = DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2").alphas_cumprod.double()
+    signal = LEAST_SIGNAL + (1 - LEAST_SIGNAL) * cosine
+    before = torch.cat([torch.ones(1), signal[:-1]])
+    return list((1 - signal / before).tolist())
+
+
+NOISE = {"num_train_timesteps": 1000, "trained_betas": _betas(), "prediction_type": "v_prediction"}
+"""What the model was trained for."""
 
 SAMPLERS: dict[str, Any] = {
     "Euler": EulerDiscreteScheduler,
     "Heun": HeunDiscreteScheduler,
-    "DDIM": DDIMScheduler,
+    "DDIM": partial(DDIMScheduler, clip_sample=False),
     "DPM++ 2M": DPMSolverMultistepScheduler,
 }
 

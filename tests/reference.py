@@ -1,0 +1,84 @@
+"""FreeU from its definition, plainly and slowly: what the tests hold the core against.
+
+Everything is computed in float64 with Fourier transforms, as the paper and the authors' code have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from ldm.modules.diffusionmodules.util import timestep_embedding
+from torch import Tensor, nn
+
+from freeu import Settings
+
+Edit = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def low_mask(height: int, width: int, cutoff: float, mask: str) -> Tensor:
+    """Which bins of the shifted spectrum are low, shape (height, width)."""
+    row, column = height // 2, width // 2
+    rows, columns = max(1, int(row * cutoff)), max(1, int(column * cutoff))
+    low = torch.zeros(height, width, dtype=torch.bool)
+    if mask == "box":
+        # A size of 1 has one bin, which is low; a plain slice would begin at -1 there.
+        low[max(0, row - rows) : row + rows, max(0, column - columns) : column + columns] = True
+        return low
+    for y in range(height):
+        for x in range(width):
+            # (u / rows)^2 + (v / columns)^2 < 1 without rounding
+            low[y, x] = ((y - row) * columns) ** 2 + ((x - column) * rows) ** 2 < (rows * columns) ** 2
+    return low
+
+
+def filter_skip(skip: Tensor, s: float, high: float = 1.0, cutoff: float = 0.0, mask: str = "box") -> Tensor:
+    """Equations 5 to 8, as the official code does it; float64."""
+    spectrum = torch.fft.fftshift(torch.fft.fftn(skip.double(), dim=(-2, -1)), dim=(-2, -1))
+    low = low_mask(*skip.shape[-2:], cutoff, mask)
+    spectrum = spectrum * torch.where(low, s, high).double()
+    return torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=(-2, -1)), dim=(-2, -1)).real
+
+
+def scale_backbone(h: Tensor, b: float, version: str = "2", offset: float = 0.0, width: float = 0.5) -> Tensor:
+    """Equations 2 to 4, a picture and a channel at a time; float64."""
+    h = h.double()
+    channels = h.shape[1]
+    chosen = {(round(offset * channels) + i) % channels for i in range(round(width * channels))}
+    out = h.clone()
+    for n, picture in enumerate(h):
+        mean = picture.mean(0)
+        spread = mean.max() - mean.min()
+        flat = spread <= 1e-12 * mean.abs().max()
+        alpha = torch.ones_like(mean) if flat else 1 + (b - 1) * (mean - mean.min()) / spread
+        for channel in chosen:
+            out[n, channel] = picture[channel] * (b if version == "1" else alpha)
+    return out
+
+
+def freeu_edit(settings: Settings, stages: dict[int, int]) -> Edit:
+    """FreeU at full strength, where `stages` gives the stage of each decoder block."""
+
+    def edit(block: int, backbone: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
+        if block not in stages:
+            return backbone, skip
+        stage = settings.stage(stages[block])
+        backbone = scale_backbone(backbone, stage.b, settings.version, stage.offset, stage.width)
+        return backbone, filter_skip(skip, stage.s, stage.high, stage.cutoff, settings.mask)
+
+    return edit
+
+
+def forward(unet: nn.Module, x: Tensor, timesteps: Tensor, context: Tensor, edit: Edit) -> Tensor:
+    """The official forward: ldm's, with backbone and skip edited before they are joined."""
+    skips = []
+    emb = unet.time_embed(timestep_embedding(timesteps, unet.model_channels))
+    h = x
+    for module in unet.input_blocks:
+        h = module(h, emb, context)
+        skips.append(h)
+    h = unet.middle_block(h, emb, context)
+    for index, module in enumerate(unet.output_blocks):
+        backbone, skip = edit(index, h, skips.pop())
+        h = module(torch.cat([backbone.to(x.dtype), skip.to(x.dtype)], dim=1), emb, context)
+    return unet.out(h)

@@ -1,0 +1,61 @@
+"""Hypothesis strategies made from the table of parameters."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from freeu import presets
+from freeu.params import TABLE
+from freeu.values import Param, short
+
+shares = st.floats(0, 1)
+curves = st.dictionaries(shares, shares, max_size=5).map(
+    lambda points: ", ".join(f"{short(progress)}:{short(strength)}" for progress, strength in points.items())
+)
+
+
+def values(param: Param) -> st.SearchStrategy:
+    """Every value that a parameter allows."""
+    return {
+        "switch": st.booleans(),
+        "choice": st.sampled_from(param.choices or ("",)),
+        "number": st.floats(param.low, param.high),
+        "text": curves,
+    }[param.kind]
+
+
+def _in_order(payload: dict) -> dict:
+    """With start and stop swapped where they must be."""
+    start, stop = payload.get("start", 0.0), payload.get("stop", 1.0)
+    ordered = dict(zip(("start", "stop"), sorted((start, stop)), strict=True))
+    return {**payload, **{name: value for name, value in ordered.items() if "start" in payload or "stop" in payload}}
+
+
+valid = (
+    st.fixed_dictionaries({}, optional={name: values(param) for name, param in TABLE.items()})
+    .map(_in_order)
+    .flatmap(lambda p: st.sampled_from([p, *({**p, "preset": name} for name in presets.BUILTIN)]))
+)
+"""Payloads that must be accepted."""
+
+junk = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
+    st.sampled_from(["1", "2", " 1.5 ", "0:0,1:1", "nan", "inf", "1_0", "1e400", "true", "box", "0.5"]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+    st.just(10**5000),
+)
+names = st.one_of(
+    st.sampled_from([*TABLE, "preset", "b4", "Version", "stop_ratio"]), st.text(max_size=8), st.integers()
+)
+payloads = st.one_of(
+    st.dictionaries(names, junk, max_size=6),
+    st.lists(junk, max_size=len(TABLE) + 2),
+    valid,
+    junk,
+)
+"""Anything that somebody might send."""

@@ -1,0 +1,95 @@
+"""scale_backbone_ against the definition in float64."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeu import scale_backbone_
+from freeu.backbone import channel_window, structure_map
+from tests.reference import scale_backbone
+
+channels = st.integers(1, 40)
+sizes = st.integers(1, 20)
+factors = st.floats(-1, 3)
+shares = st.floats(0, 1)
+versions = st.sampled_from(["1", "2"])
+dtypes = st.sampled_from([torch.float32, torch.float16, torch.bfloat16])
+
+
+def features(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) + 0.2
+
+
+@given(channels, sizes, sizes, factors, versions, shares, shares, dtypes, st.integers(0, 99))
+def test_equals_the_definition(count, height, width, b, version, offset, share, dtype, seed):
+    """Bound: rounding the output once, plus float32's error in the mean, which the map's range magnifies."""
+    h = features(2, count, height, width, seed=seed).to(dtype)
+    expected = scale_backbone(h, b, version, offset, share)
+    out = scale_backbone_(h.clone(), b, version=version, offset=offset, width=share)
+    mean = h.double().mean(1, keepdim=True)
+    spread = (mean.amax((2, 3), keepdim=True) - mean.amin((2, 3), keepdim=True)).clamp_min(1e-30)
+    magnified = torch.where(spread > 1e-20, mean.abs().amax((2, 3), keepdim=True) / spread, 0.0)
+    kind = torch.finfo(dtype)
+    rounding = (expected.abs() * kind.eps / 2).clamp_min(kind.smallest_normal * kind.eps / 2)
+    bound = rounding + 1e-6 * (1 + magnified) * (1 + abs(b - 1)) * h.double().abs()
+    assert out.dtype == dtype
+    assert ((out.double() - expected).abs() <= bound).all()
+
+
+@given(st.integers(1, 2000), shares, shares)
+def test_the_window_has_exactly_its_share_of_channels_and_wraps(count, offset, width):
+    marked = torch.zeros(count, dtype=torch.int)
+    for window in channel_window(count, offset, width):
+        marked[window] += 1
+    begin = round(offset * count)
+    expected = {(begin + i) % count for i in range(round(width * count))}
+    assert set(marked.nonzero().flatten().tolist()) == expected
+    assert marked.max() <= 1
+
+
+@pytest.mark.parametrize("count", [1280, 640, 320, 1536, 768, 384])
+def test_half_is_half(count):
+    """ljleb's extension takes one channel too many here (641 of 1280)."""
+    assert channel_window(count, 0.0, 0.5) == [slice(0, count // 2)]
+
+
+@given(channels, sizes, sizes, factors, dtypes)
+def test_a_flat_map_gives_factor_one(count, height, width, b, dtype):
+    """Every channel has its own value, the same all over the picture."""
+    h = features(2, count, 1, 1).to(dtype).expand(2, count, height, width).clone()
+    assert scale_backbone_(h.clone(), b, width=1.0).equal(h)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize(("b", "width"), [(1.0, 0.5), (1.5, 0.0)])
+def test_a_factor_of_one_or_no_channels_change_no_bit(version, b, width):
+    h = features(2, 8, 6, 6)
+    assert scale_backbone_(h.clone(), b, version=version, width=width).equal(h)
+
+
+def test_edits_a_view_in_place_and_nothing_else():
+    joined = features(2, 12, 6, 5)
+    before = joined.clone()
+    h = joined[:, :8]
+    assert scale_backbone_(h, 1.5) is h
+    assert joined[:, 4:].equal(before[:, 4:])
+    assert not joined[:, :4].equal(before[:, :4])
+
+
+@given(st.integers(2, 40), st.integers(2, 20), st.integers(2, 20))
+def test_the_structure_map_spans_zero_to_one_for_each_picture(count, height, width):
+    found = structure_map(features(3, count, height, width))
+    assert found.amin((1, 2, 3)).tolist() == [0.0] * 3
+    assert found.amax((1, 2, 3)).tolist() == [1.0] * 3
+
+
+def test_each_picture_is_as_it_would_be_alone():
+    h = features(3, 8, 7, 9) * torch.tensor([1.0, 5.0, 0.1]).view(3, 1, 1, 1)
+    alone = torch.cat([scale_backbone_(h[i : i + 1].clone(), 1.5) for i in range(3)])
+    torch.testing.assert_close(scale_backbone_(h.clone(), 1.5), alone, rtol=0, atol=1e-6)
+
+
+def test_gradients_pass():
+    h = features(1, 4, 3, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: scale_backbone_(x.clone(), 1.5), h)

@@ -1,0 +1,150 @@
+"""Picture metadata, ours and other tools'. The other tools' texts are as research found them in pictures."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeu import Settings, SettingsError, from_infotext, strength, to_infotext
+from freeu.infotext import step_share
+
+FORGE = {
+    "freeu_enabled": "True",
+    "freeu_b1": "1.01",
+    "freeu_b2": "1.02",
+    "freeu_s1": "0.99",
+    "freeu_s2": "0.95",
+}
+GENTLE = {"b1": 1.01, "b2": 1.02, "s1": 0.99, "s2": 0.95}
+NOTHING = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
+STAGES = '[{"backbone_factor": 1.2, "skip_factor": 0.9}, {"backbone_factor": 1.4, "skip_factor": 0.2}]'
+LJLEB = {"version": "1", "b1": 1.2, "s1": 0.9, "b2": 1.4, "s2": 0.2}
+
+
+def test_ours_is_one_key_a_value():
+    assert to_infotext(Settings()) == {
+        "FreeU version": "2",
+        "FreeU b1": "1.3",
+        "FreeU s1": "0.9",
+        "FreeU b2": "1.4",
+        "FreeU s2": "0.2",
+        "FreeU start": "0",
+        "FreeU stop": "1",
+    }
+    assert (
+        to_infotext(Settings(width2=0.25, stage_map="levels")).items()
+        >= {
+            "FreeU width2": "0.25",
+            "FreeU stage map": "levels",
+        }.items()
+    )
+
+
+def test_off_writes_nothing_and_no_keys_are_no_freeu():
+    assert to_infotext(Settings(enabled=False, b1=2)) == {}
+    assert from_infotext({}) is None
+    assert from_infotext({"Steps": "20", "Sampler": "Euler", "Hypertile U-Net": "True"}) is None
+
+
+def test_part_of_ours_is_completed_with_what_absent_means():
+    assert from_infotext({"FreeU b1": "1.1"}) == Settings(b1=1.1)
+
+
+def test_keys_of_a_newer_version_are_reported(caplog):
+    assert from_infotext({"FreeU b1": "1.1", "FreeU sparkle": "3"}) == Settings(b1=1.1)
+    assert "FreeU sparkle" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("infotext", "changes"),
+    [
+        # ljleb/sd-webui-freeu; without a version it is 1
+        ({"FreeU Stages": STAGES, "FreeU Schedule": "0.0, 1.0, 0.0", "FreeU Version": "2"}, {**LJLEB, "version": "2"}),
+        (
+            {"FreeU Stages": STAGES, "FreeU Schedule": "0.1, 0.8, 0.5"},
+            {**LJLEB, "start": 0.1, "stop": 0.8, "smoothness": 0.5},
+        ),
+        ({"FreeU Stages": STAGES}, LJLEB),
+        ({"FreeU Stages": json.dumps(STAGES)}, LJLEB),
+        ({"FreeU Stages": "[]", "FreeU Version": "2"}, NOTHING),
+        ({"FreeU Stages": '[{}, {"backbone_factor": 1.1}]'}, {**NOTHING, "version": "1", "b2": 1.1}),
+        (
+            {"FreeU Stages": '[{"skip_threshold": 0.5, "skip_high_end_factor": 1.2}]'},
+            {**NOTHING, "version": "1", "cutoff1": 0.5, "high1": 1.2},
+        ),
+        (
+            {"FreeU Stages": '[{"backbone_offset": 0.25, "skip_cutoff": 0.5}, {}, {"backbone_width": 0.75}]'},
+            {**NOTHING, "version": "1", "offset1": 0.25, "cutoff1": 0.5, "width3": 0.75},
+        ),
+        # a whole number is a step
+        ({"FreeU Stages": STAGES, "FreeU Schedule": "4, 16, 0.0", "Steps": "20"}, {**LJLEB, "start": 0.2, "stop": 0.8}),
+        ({"FreeU Stages": STAGES, "FreeU Schedule": "0, 99, 0.0", "Steps": 20}, LJLEB),
+        # Forge with seven keys; Forge until September 2024 and reForge with five
+        ({**FORGE, "freeu_start": "0.0", "freeu_end": "1.0"}, GENTLE),
+        ({**FORGE, "freeu_start": "0.25", "freeu_end": "0.75"}, {**GENTLE, "start": 0.25, "stop": 0.75}),
+        (FORGE, GENTLE),
+        ({"freeu_enabled": "False"}, {"enabled": False}),
+        # SD.Next, Fooocus
+        ({"FreeU": "b1=1.2 b2=1.4 s1=0.9 s2=0.2"}, {**LJLEB, "stage_map": "levels"}),
+        ({"FreeU": "(1.01, 1.02, 0.99, 0.95)"}, GENTLE),
+        ({"FreeU": '"(1.01, 1.02, 0.99, 0.95)"'}, GENTLE),
+        ({"freeu": [1.01, 1.02, 0.99, 0.95]}, GENTLE),
+    ],
+)
+def test_other_tools(infotext, changes):
+    assert from_infotext(infotext) == Settings(**changes)
+
+
+@pytest.mark.parametrize("steps", [2, 7, 20, 33])
+@pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (0.2, 0.8), (0.33, 0.34), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)])
+def test_forge_acts_at_the_same_steps(start, end, steps):
+    """There both ends are part of the window, and progress is step / (steps - 1)."""
+    keys = {"freeu_enabled": "True", "freeu_start": str(start), "freeu_end": str(end), "Steps": str(steps)}
+    found = from_infotext(keys)
+    theirs = [1.0 if start <= step / (steps - 1) <= end else 0.0 for step in range(steps)]
+    assert [strength(found, step, steps) for step in range(steps)] == theirs
+
+
+@given(st.integers(1, 1000).flatmap(lambda steps: st.tuples(st.integers(0, steps), st.just(steps))))
+def test_a_step_survives_as_a_share(when):
+    step, steps = when
+    share = step_share(step, steps)
+    assert 0 <= share <= 1
+    assert int(share * steps) == step
+
+
+@pytest.mark.parametrize(
+    ("infotext", "field"),
+    [
+        ({"FreeU b1": "much"}, "b1"),
+        ({"FreeU version": "3"}, "version"),
+        ({"FreeU Stages": "[1.2"}, "FreeU Stages"),
+        ({"FreeU Stages": "{}"}, "FreeU Stages"),
+        ({"FreeU Stages": '[{"backbone": 1}]'}, "FreeU Stages"),
+        ({"FreeU Stages": '[{"backbone_factor": 12}]'}, "b1"),
+        ({"FreeU Stages": "[]", "FreeU Schedule": "0.0, 1.0"}, "FreeU Schedule"),
+        ({"FreeU Stages": "[]", "FreeU Schedule": "4, 16, 0.0"}, "start"),
+        ({"FreeU Stages": "[]", "FreeU Version": "7"}, "version"),
+        ({"freeu_enabled": "perhaps"}, "enabled"),
+        ({"FreeU": "b1=1.2 b9=3"}, "b9"),
+        ({"FreeU": "(1, 2)"}, "FreeU"),
+        ({"FreeU": "__import__('os').getcwd()"}, "FreeU"),
+    ],
+)
+def test_damaged_values_are_refused_by_name(infotext, field):
+    with pytest.raises(SettingsError) as caught:
+        from_infotext(infotext)
+    assert caught.value.field == field
+
+
+KEYS = ["FreeU", "freeu", "FreeU Stages", "FreeU Schedule", "FreeU Version", "FreeU b1", "freeu_enabled", "Steps"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), st.text(max_size=20)))
+def test_any_text_is_read_or_refused(infotext):
+    try:
+        found = from_infotext(infotext)
+    except SettingsError:
+        return
+    assert found is None or isinstance(found, Settings)

@@ -1,0 +1,106 @@
+"""The strength over the run."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeu import Settings, strength
+from freeu.schedule import strength_at_timestep
+from freeu.values import parse_curve
+from tests.strategies import curves, shares
+
+steps_and_step = st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n + 5), st.just(n)))
+windows = st.tuples(shares, shares).map(sorted)
+
+
+def ljleb(start, stop, smoothness, step, steps):
+    """The schedule of ljleb/sd-webui-freeu from its description: hard and smooth, mixed."""
+    first, end = int(start * steps), int(stop * steps)
+    hard = 1.0 if first <= step < end else 0.0
+    if first == end:
+        smooth = 0.0
+    elif step < first:
+        smooth = step / first
+    else:
+        smooth = 1 + (step - first) / (first - end)
+    smooth = min(1.0, max(0.0, smooth))
+    return (1 - smoothness) * hard + smoothness * smooth
+
+
+@given(windows, shares, steps_and_step)
+def test_start_stop_and_smoothness(window, smoothness, when):
+    (start, stop), (step, steps) = window, when
+    settings = Settings(start=start, stop=stop, smoothness=smoothness)
+    found = strength(settings, step, steps)
+    assert 0 <= found <= 1
+    assert found == pytest.approx(ljleb(start, stop, smoothness, min(step, steps - 1), steps), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [1, 1, 1, 1, 1]),
+        ({"start": 0.2, "stop": 0.8}, [0, 1, 1, 1, 0]),
+        ({"start": 0.4, "stop": 1, "smoothness": 1}, [0, 1 / 2, 1, 2 / 3, 1 / 3]),
+        ({"start": 0.4, "stop": 1, "smoothness": 0.5}, [0, 1 / 4, 1, 5 / 6, 2 / 3]),
+        ({"curve": "0:0, 0.5:1, 1:0"}, [0, 0.5, 1, 0.5, 0]),
+        ({"curve": "0.25:0.2, 0.75:0.6"}, [0.2, 0.2, 0.4, 0.6, 0.6]),
+        ({"curve": "0:0.3", "start": 0.9}, [0.3] * 5),
+        ({"start": 0.5, "stop": 0.5, "smoothness": 1}, [0] * 5),
+    ],
+)
+def test_by_hand(changes, expected):
+    assert [strength(Settings(**changes), step, 5) for step in range(5)] == pytest.approx(expected)
+
+
+@given(curves.filter(bool), st.integers(2, 1000))
+def test_a_curve_meets_its_points_exactly(curve, steps):
+    settings = Settings(curve=curve)
+    for progress, height in parse_curve(curve):
+        step = progress * (steps - 1)
+        if step == int(step) and int(step) / (steps - 1) == progress:
+            assert strength(settings, int(step), steps) == height
+
+
+@given(curves.filter(bool), steps_and_step)
+def test_a_curve_stays_between_its_points(curve, when):
+    heights = [height for _, height in parse_curve(curve)]
+    assert min(heights) - 1e-12 <= strength(Settings(curve=curve), *when) <= max(heights) + 1e-12
+
+
+@pytest.mark.parametrize("changes", [{}, {"smoothness": 1}, {"curve": "0:0.4, 1:1"}, {"start": 0.9}])
+def test_one_step(changes):
+    assert strength(Settings(**changes), 0, 1) == (0.4 if "curve" in changes else 1)
+
+
+@given(windows, shares, st.integers(1, 200))
+def test_both_calls_of_a_second_order_step_share_a_strength(window, smoothness, steps):
+    """Progress counts steps. A host that counts calls halves its count."""
+    settings = Settings(start=window[0], stop=window[1], smoothness=smoothness)
+    by_call = [strength(settings, call // 2, steps) for call in range(2 * steps - 1)]
+    assert by_call[::2] == [strength(settings, step, steps) for step in range(steps)]
+    assert by_call[1::2] == by_call[:-1:2]
+
+
+def test_an_overrunning_sampler_stays_at_the_last_step():
+    assert strength(Settings(), 45, 6) == 1
+    assert strength(Settings(stop=0.5), 45, 6) == 0
+    assert strength(Settings(curve="0:0, 1:0.7"), 45, 6) == 0.7
+
+
+@given(st.integers(0, 999), windows)
+def test_the_noise_clock_counts_down_the_timesteps(timestep, window):
+    settings = Settings(start=window[0], stop=window[1], clock="noise")
+    assert strength_at_timestep(settings, timestep) == strength(settings, 999 - timestep, 1000)
+
+
+@pytest.mark.parametrize("timestep", [-3.0, 1000.0, 5000.0])
+def test_the_noise_clock_keeps_to_its_ends(timestep):
+    curve = Settings(curve="0:0.1, 1:0.9", clock="noise")
+    assert strength_at_timestep(curve, timestep) == (0.9 if timestep < 0 else 0.1)
+
+
+@pytest.mark.parametrize(("step", "steps"), [(-1, 5), (0, 0), (0, -2)])
+def test_steps_that_cannot_be(step, steps):
+    with pytest.raises(ValueError, match=f"step {step} of {steps}"):
+        strength(Settings(), step, steps)

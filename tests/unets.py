@@ -1,0 +1,99 @@
+"""Real ldm UNets, shaped like the models that people use and scaled down."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from ldm.modules.diffusionmodules.openaimodel import UNetModel
+from torch import Tensor, nn
+
+CONTEXT = 16
+
+
+class Shape(NamedTuple):
+    """How a UNet is shaped, and which decoder blocks make its stages, by either stage map."""
+
+    model_channels: int
+    channel_mult: tuple[int, ...]
+    attention: tuple[int, ...]
+    channels: dict[int, range]
+    levels: dict[int, range]
+
+    def stages(self, stage_map: str) -> dict[int, int]:
+        """The stage of each decoder block that has one."""
+        return {block: stage for stage, blocks in getattr(self, stage_map).items() for block in blocks}
+
+
+def _stages(one: range, two: range, three: range) -> dict[int, range]:
+    return {1: one, 2: two, 3: three}
+
+
+SHAPES = {
+    "SD 1.5": Shape(
+        32,
+        (1, 2, 4, 4),
+        (4, 2, 1),
+        channels=_stages(range(7), range(7, 10), range(10, 12)),
+        levels=_stages(range(3), range(3, 6), range(6, 9)),
+    ),
+    "SDXL": Shape(
+        32,
+        (1, 2, 4),
+        (4, 2),
+        channels=_stages(range(4), range(4, 7), range(7, 9)),
+        levels=_stages(range(3), range(3, 6), range(6, 9)),
+    ),
+    "SDXL refiner": Shape(
+        64,
+        (1, 2, 4, 4),
+        (4, 2),
+        channels=_stages(range(7), range(7, 10), range(10, 12)),
+        levels=_stages(range(3), range(3, 6), range(6, 9)),
+    ),
+}
+
+
+def build(name: str, seed: int = 0) -> nn.Module:
+    """A UNet with random weights; layers that ldm starts at zero are random too, so that every block matters."""
+    shape = SHAPES[name]
+    torch.manual_seed(seed)
+    unet = UNetModel(
+        image_size=16,
+        in_channels=4,
+        out_channels=4,
+        model_channels=shape.model_channels,
+        channel_mult=shape.channel_mult,
+        num_res_blocks=2,
+        attention_resolutions=shape.attention,
+        num_heads=2,
+        use_spatial_transformer=True,
+        context_dim=CONTEXT,
+        legacy=False,
+    )
+    for module in unet.modules():
+        if hasattr(module, "checkpoint"):
+            module.checkpoint = False
+    for parameter in unet.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.05)
+    return unet.eval().requires_grad_(False)
+
+
+@lru_cache
+def shared(name: str) -> nn.Module:
+    """One UNet of each shape for all tests; each leaves it as it was."""
+    return build(name)
+
+
+def inputs(pictures: int = 2, height: int = 16, width: int = 16, seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents, timesteps and context for a call."""
+    dice = torch.Generator().manual_seed(seed)
+    x = torch.randn(pictures, 4, height, width, generator=dice)
+    return x, torch.full((pictures,), 500), torch.randn(pictures, 5, CONTEXT, generator=dice)
+
+
+def hooks_on(unet: nn.Module) -> int:
+    """How many hooks are on a UNet and its layers."""
+    return sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in unet.modules())
