@@ -5,8 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from freeu.params import TABLE
+from freeu.values import read
 
-def scale_backbone_(h: Tensor, b: float, *, version: str = "2", offset: float = 0.0, width: float = 0.5) -> Tensor:
+
+def scale_backbone_(
+    h: Tensor, b: float, *, version: str | int = "2", offset: float = 0.0, width: float = 0.5
+) -> Tensor:
     """Scale a window of the channels of `h`, in place, and return `h`.
 
     h: backbone features, shape (pictures, channels, height, width).
@@ -15,10 +20,11 @@ def scale_backbone_(h: Tensor, b: float, *, version: str = "2", offset: float = 
     offset, width: the window, as shares of the channels: `round(width * channels)` of them from
         `round(offset * channels)` on, wrapping around. The paper's is the first half.
     """
+    one_factor = read("version", TABLE["version"], version) == "1"
     windows = channel_window(h.shape[1], offset, width)
     if b == 1 or not windows:
         return h
-    factor = b if version == "1" else 1 + (b - 1) * structure_map(h)
+    factor = b if one_factor else 1 + (b - 1) * structure_map(h)
     for window in windows:
         h[:, window].mul_(factor)
     return h

@@ -43,26 +43,22 @@ def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[Decoder
     base width). "levels": by resolution, from the deepest (as in diffusers).
     Raises UnsupportedUNetError where there are none to be found.
     """
-    ldm = read_ldm(unet)
-    levels = _stages_by_level(ldm) if stage_map == "levels" else None
-    blocks = []
-    backbone = _output_width(ldm.middle_block)
-    for index, block in enumerate(ldm.output_blocks):
-        joined = block[0].channels
-        stage = _stage_by_width(backbone, ldm.model_channels) if levels is None else next(levels)
-        blocks.append(DecoderBlock(index, block[0], backbone, joined - backbone, stage))
-        backbone = _output_width(block)
-    return blocks
-
-
-def read_ldm(unet: nn.Module) -> LdmUNet:
-    """`unet` as the LdmUNet that it is. Raises UnsupportedUNetError where it is none."""
-    missing = [name for name in LdmUNet.__annotations__ if not hasattr(unet, name)]
-    if missing:
+    try:
+        return list(_read(cast(LdmUNet, unet), stage_map))
+    except (AttributeError, IndexError, TypeError) as error:
+        name = type(unet).__name__
         raise UnsupportedUNetError(
-            f"FreeU needs a UNet with ldm's decoder blocks; {type(unet).__name__} has no {', '.join(missing)}"
-        )
-    return cast(LdmUNet, unet)
+            f"FreeU needs a UNet with ldm's decoder blocks, and {name} is none: {error}"
+        ) from error
+
+
+def _read(unet: LdmUNet, stage_map: str) -> Iterator[DecoderBlock]:
+    levels = _stages_by_level(unet) if stage_map == "levels" else None
+    backbone = _output_width(unet.middle_block)
+    for index, block in enumerate(unet.output_blocks):
+        stage = _stage_by_width(backbone, unet.model_channels) if levels is None else next(levels)
+        yield DecoderBlock(index, block[0], backbone, block[0].channels - backbone, stage)
+        backbone = _output_width(block)
 
 
 def _stage_by_width(backbone: int, model_channels: int) -> int | None:

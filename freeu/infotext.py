@@ -112,7 +112,7 @@ def _ljleb_schedule(schedule: str, steps: Any) -> dict[str, Any]:
 
 def _ljleb_time(name: str, value: str, steps: Any) -> Any:
     """A share as it is; a whole number is a step there."""
-    if not re.fullmatch(r"\d+", value):
+    if not re.fullmatch(r"\d{1,5}", value):
         return value
     if int(value) == 0:
         return 0.0
@@ -145,7 +145,7 @@ def _forge_window(settings: Settings, steps: int | None) -> Settings:
 def _steps(value: Any) -> int | None:
     """The infotext's Steps, where it is a number of steps."""
     text = str(value).strip()
-    return int(text) if re.fullmatch(r"0*[1-9]\d*", text) else None
+    return int(text) if re.fullmatch(r"[1-9]\d{0,4}", text) else None
 
 
 def _sd_next(infotext: Infotext) -> Settings | None:
@@ -182,7 +182,7 @@ def _json(name: str, text: Any) -> list[Mapping[str, Any]]:
     try:
         while isinstance(value, str):
             value = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(name, text, "it is a JSON list of stages") from error
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise SettingsError(name, text, "it is a JSON list of stages")

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from freeu.values import Param, SettingsError, Value, read, short
 
 STAGES = (1, 2, 3)
-
 
 _OF_STAGE = {
     "b": Param(
@@ -90,7 +89,7 @@ class Stage(NamedTuple):
     @property
     def neutral(self) -> bool:
         """Whether these values leave every feature as it is."""
-        return self.b == self.s == self.high == 1
+        return (self.b == 1 or self.width == 0) and self.s == self.high == 1
 
     def at(self, strength: float) -> Stage:
         """The same stage at a strength of 0 (neutral) to 1 (as set): `1 + strength * (factor - 1)`."""
@@ -196,7 +195,7 @@ class Settings:
 
     @classmethod
     def parse(
-        cls, payload: Mapping[str, Any] | Iterable[Any], presets: Mapping[str, Settings] | None = None
+        cls, payload: Mapping[str, Any] | Sequence[Any], presets: Mapping[str, Settings] | None = None
     ) -> Settings:
         """Settings from flat names and values, or from the values alone in the order of the fields.
 
@@ -204,18 +203,13 @@ class Settings:
         `presets` are those to choose from, the built-in ones if None.
         Raises SettingsError, for an unknown name with the closest known one.
         """
-        if isinstance(payload, (str, bytes)) or not isinstance(payload, Iterable):
-            raise SettingsError("settings", payload, "they are names with values, or a list of values")
-        values = dict(payload) if isinstance(payload, Mapping) else _by_position(list(payload))
+        values = dict(payload) if isinstance(payload, Mapping) else _by_position(payload)
         base = _preset(values.pop("preset"), presets) if "preset" in values else cls()
-        for name, value in values.items():
-            if name not in TABLE:
-                raise SettingsError(str(name), value, f"there is no such parameter; {_closest(name, TABLE)}")
-        return dataclasses.replace(base, **values)
+        return base._changed(values)
 
     def replace(self, **changes: Any) -> Settings:
-        """A copy with some values changed, and checked as `parse` does."""
-        return Settings.parse({**self.to_dict(), **changes})
+        """A copy with some values changed, and checked. Raises SettingsError as `parse` does."""
+        return self._changed(changes)
 
     def to_dict(self) -> dict[str, Value]:
         """All flat names and values; `parse` gives the same Settings back."""
@@ -229,6 +223,12 @@ class Settings:
     def neutral(self) -> bool:
         """Whether these settings leave every picture as it is."""
         return not self.enabled or all(self.stage(n).neutral for n in STAGES)
+
+    def _changed(self, values: Mapping[Any, Any]) -> Settings:
+        for name, value in values.items():
+            if name not in TABLE:
+                raise SettingsError(str(name), value, f"there is no such parameter{_closest(name, TABLE)}")
+        return dataclasses.replace(self, **values)
 
 
 TABLE: Mapping[str, Param] = {f.name: f.metadata["param"] for f in dataclasses.fields(Settings)}
@@ -261,7 +261,9 @@ def _schema(param: Param) -> dict[str, Any]:
     return {"title": param.label, "description": param.help + unit, "default": param.default, **rules[param.kind]}
 
 
-def _by_position(values: list[Any]) -> dict[str, Any]:
+def _by_position(values: object) -> dict[str, Any]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+        raise SettingsError("settings", values, "they are names with values, or a list of values")
     if len(values) > len(TABLE):
         raise SettingsError("settings", values, f"a list of values has at most {len(TABLE)}")
     return dict(zip(TABLE, values, strict=False))
@@ -272,7 +274,7 @@ def _preset(name: object, presets: Mapping[str, Settings] | None) -> Settings:
 
     known = BUILTIN if presets is None else presets
     if not isinstance(name, str) or name not in known:
-        raise SettingsError("preset", name, f"it is one of {', '.join(known)}; {_closest(name, known)}")
+        raise SettingsError("preset", name, f"it is one of {', '.join(known)}{_closest(name, known)}")
     return known[name]
 
 
@@ -280,4 +282,4 @@ def _closest(name: object, known: Iterable[str]) -> str:
     """A hint: which of the known names is closest to this one."""
     folded = {other.lower(): other for other in known}
     close = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0)
-    return f"the closest is {folded[close[0]]}"
+    return f"; the closest is {folded[close[0]]}" if close else ""

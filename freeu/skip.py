@@ -21,6 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from freeu.params import TABLE
+from freeu.values import read
+
 CACHED = 16
 """How many bases each cache keeps. A run needs a handful: one a size, cutoff and device."""
 
@@ -35,8 +38,9 @@ def scale_skip_(skip: Tensor, s: float, *, high: float = 1.0, cutoff: float = 0.
         equation 8, radius < reach: with cutoff 0 the mean alone. On planes that are not square it is
         round in cycles per pixel.
 
-    Half types are computed in float32, autocast or not, and rounded once.
+    Raises SettingsError for another mask. Half types are computed in float32, autocast or not, and rounded once.
     """
+    mask = str(read("mask", TABLE["mask"], mask))
     if s == high == 1:
         return skip
     exact = skip.to(torch.promote_types(skip.dtype, torch.float32))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeu import scale_backbone_
+from freeu import SettingsError, scale_backbone_
 from freeu.backbone import channel_window, structure_map
 from tests.reference import scale_backbone
 
@@ -93,3 +93,10 @@ def test_each_picture_is_as_it_would_be_alone():
 def test_gradients_pass():
     h = features(1, 4, 3, 3).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: scale_backbone_(x.clone(), 1.5), h)
+
+
+def test_the_version_may_be_a_number_and_another_is_refused():
+    h = features(1, 4, 3, 3)
+    assert scale_backbone_(h.clone(), 1.5, version=1).equal(scale_backbone_(h.clone(), 1.5, version="1"))
+    with pytest.raises(SettingsError, match="version: 3 is not allowed"):
+        scale_backbone_(h, 1.5, version=3)

@@ -63,11 +63,12 @@ def test_equals_the_official_algorithm(name, version, stage_map, more):
     [
         Settings(enabled=False),
         Settings(b1=1, b2=1, s1=1, s2=1),
+        Settings(width1=0, width2=0, s1=1, s2=1),
         Settings(start=0, stop=0),
         Settings(curve="0:0"),
         Settings(**ALL_STAGES, curve="0.5:0, 1:1"),
     ],
-    ids=["off", "factors of one", "never", "curve at zero", "curve not begun"],
+    ids=["off", "factors of one", "no channels", "never", "curve at zero", "curve not begun"],
 )
 def test_neutral_is_bit_identical(unet, settings):
     off = call(unet, *inputs())

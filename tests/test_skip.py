@@ -5,7 +5,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from freeu import scale_skip_
+from freeu import SettingsError, scale_skip_
 from freeu.skip import lowest
 from tests.reference import filter_skip
 
@@ -133,3 +133,9 @@ def test_a_picture_of_nothing_but_low_frequencies_is_scaled_whole():
     flat = torch.full((1, 1, 8, 8), 3.0)
     torch.testing.assert_close(scale_skip_(flat.clone(), 0.2), 0.2 * flat)
     torch.testing.assert_close(scale_skip_(flat.clone(), 0.2, mask="disc"), 0.2 * flat)
+
+
+@pytest.mark.parametrize("mask", ["circle", ""])
+def test_another_mask_is_refused(mask):
+    with pytest.raises(SettingsError, match=r"mask: .* it is one of box, disc"):
+        scale_skip_(planes(1, 1, 4, 4), 0.5, mask=mask)
