@@ -25,11 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_demo(options: argparse.Namespace) -> None:
     """Draw prompts with FreeU off and on, side by side."""
     given = {name: getattr(options, name) for name in (*TABLE, "preset")}
-    columns = demo.columns_for({name: value for name, value in given.items() if value is not None})
-    prompts = options.prompt or list(demo.PROMPTS)
-    drawn = demo.draw(model.load(), _job(options, prompts), columns)
-    demo.save_comparison(prompts, drawn, options.out)
-    sys.stdout.write(f"{demo.report(drawn)}\n{options.out}\n")
+    ways = demo.ways({name: value for name, value in given.items() if value is not None})
+    prompts = options.prompt or demo.PROMPTS
+    drawings = demo.draw(model.load(), _job(options, prompts), ways)
+    demo.save_comparison(prompts, drawings, options.out)
+    sys.stdout.write(f"{demo.report(drawings)}\n{options.out}\n")
 
 
 def run_words(options: argparse.Namespace) -> None:

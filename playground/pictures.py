@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-CELL = 160
+CELL = 128
 GAP = 8
 HEADING = 30
 INK, PAPER = "#222222", "#ffffff"
@@ -24,19 +24,25 @@ def to_image(picture: Tensor, size: int = CELL) -> Image.Image:
 def grid(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str] = (), labels: Sequence[str] = ()) -> Image.Image:
     """Pictures of one size in rows and columns, with a heading a column and a label a row, if given."""
     font = ImageFont.load_default(size=16)
-    left = GAP + max((int(font.getlength(label)) + GAP for label in labels), default=0)
-    top = HEADING if columns else GAP
     width, height = rows[0][0].size
-    sheet = Image.new("RGB", (left + len(rows[0]) * (width + GAP), top + len(rows) * (height + GAP)), PAPER)
+    left = GAP + _widest(font, labels)
+    top = HEADING if columns else GAP
+    across, down = max(width, _widest(font, columns)) + GAP, height + GAP
+    sheet = Image.new("RGB", (left + len(rows[0]) * across, top + len(rows) * down), PAPER)
     draw = ImageDraw.Draw(sheet)
     for x, heading in enumerate(columns):
-        draw.text((left + x * (width + GAP) + width / 2, top / 2), heading, INK, font, anchor="mm")
+        draw.text((left + x * across + (across - GAP) / 2, top / 2), heading, INK, font, anchor="mm")
     for y, label in enumerate(labels):
-        draw.text((left - GAP, top + y * (height + GAP) + height / 2), label, INK, font, anchor="rm")
+        draw.text((left - GAP, top + y * down + height / 2), label, INK, font, anchor="rm")
     for y, row in enumerate(rows):
         for x, image in enumerate(row):
-            sheet.paste(image, (left + x * (width + GAP), top + y * (height + GAP)))
+            sheet.paste(image, (left + x * across + (across - GAP - width) // 2, top + y * down))
     return sheet
+
+
+def _widest(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, texts: Sequence[str]) -> int:
+    """Pixels for the widest of the texts and a gap beside it; none for no texts."""
+    return max((int(font.getlength(text)) + GAP for text in texts), default=0)
 
 
 def save(image: Image.Image, path: Path) -> None:

@@ -32,7 +32,7 @@ from playground.sampling import training_noise
 class Plan:
     """How to train. The defaults are those of the shipped weights."""
 
-    steps: int = 18_000
+    steps: int = 15_000
     batch: int = 32
     learning_rate: float = 1e-3
     warmup: int = 200

@@ -11,6 +11,7 @@ from freeu import Settings
 from freeu.params import TABLE
 from playground import __main__ as command_line
 from playground import demo, emoji, evaluate, model, sampling, train
+from playground.pictures import CELL, GAP, HEADING
 
 OFF = Settings(enabled=False)
 EDITED = 5  # decoder blocks of stages 1 and 2
@@ -126,10 +127,12 @@ def test_the_demo_draws_off_and_both_versions(capsys, tmp_path):
     assert f"{3 * EDITED} decoder blocks edited" in text
     with Image.open(out) as image:
         sheet = np.asarray(image.convert("RGB")).astype(int)
-    cell = demo.pictures.CELL
-    first = [sheet[60 : 60 + cell // 2, -(cell + 8) * n + 20 : -(cell + 8) * n + 100] for n in (3, 2, 1)]
-    assert abs(first[0] - first[1]).mean() > 0.5
-    assert abs(first[0] - first[2]).mean() > 0.5
+    assert sheet.shape[0] == HEADING + 3 * (CELL + GAP)
+    first = [sheet[top : top + CELL, -(CELL + GAP) : -GAP] for top in range(HEADING, sheet.shape[0], CELL + GAP)]
+    off, version_1, version_2 = first
+    assert abs(off - version_1).mean() > 1
+    assert abs(off - version_2).mean() > 1
+    assert abs(version_1 - version_2).mean() > 0.1
     once = out.read_bytes()
     run(capsys, "demo", "--prompt", "red apple", "--prompt", "pear", "--steps", "3", "--out", str(out))
     assert out.read_bytes() == once
@@ -166,9 +169,9 @@ def test_bad_options_are_named(capsys, tmp_path, monkeypatch, arguments, message
     assert not list(tmp_path.iterdir())
 
 
-def test_columns_follow_the_options():
-    assert list(demo.columns_for({})) == ["FreeU off", "FreeU version 1", "FreeU version 2"]
-    assert list(demo.columns_for({"version": "1", "b1": "1.1"}).values()) == [OFF, Settings(version="1", b1=1.1)]
+def test_ways_follow_the_options():
+    assert list(demo.ways({})) == ["FreeU off", "FreeU version 1", "FreeU version 2"]
+    assert list(demo.ways({"version": "1", "b1": "1.1"}).values()) == [OFF, Settings(version="1", b1=1.1)]
 
 
 def test_words_are_listed(capsys, shipped):
