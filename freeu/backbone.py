@@ -49,4 +49,5 @@ def structure_map(h: Tensor) -> Tensor:
     low, high = mean.amin(dim=(2, 3), keepdim=True), mean.amax(dim=(2, 3), keepdim=True)
     spread = high - low
     rounding = 16 * torch.finfo(exact).eps * h[:, :, :1, :1].abs().mean(dim=1, keepdim=True, dtype=exact)
-    return torch.where(spread > rounding, (mean - low) / spread, 0.0)
+    flat = spread <= rounding
+    return torch.where(flat, 0.0, (mean - low) / torch.where(flat, 1.0, spread))

@@ -43,22 +43,24 @@ def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[Decoder
     base width). "levels": by resolution, from the deepest (as in diffusers).
     Raises UnsupportedUNetError where there are none to be found.
     """
-    try:
-        return list(_read(cast(LdmUNet, unet), stage_map))
-    except (AttributeError, IndexError, TypeError) as error:
-        name = type(unet).__name__
-        raise UnsupportedUNetError(
-            f"FreeU needs a UNet with ldm's decoder blocks, and {name} is none: {error}"
-        ) from error
-
-
-def _read(unet: LdmUNet, stage_map: str) -> Iterator[DecoderBlock]:
-    levels = _stages_by_level(unet) if stage_map == "levels" else None
-    backbone = _output_width(unet.middle_block)
-    for index, block in enumerate(unet.output_blocks):
-        stage = _stage_by_width(backbone, unet.model_channels) if levels is None else next(levels)
-        yield DecoderBlock(index, block[0], backbone, block[0].channels - backbone, stage)
+    ldm = _as_ldm(unet)
+    levels = _stages_by_level(ldm) if stage_map == "levels" else None
+    blocks = []
+    backbone = _output_width(ldm.middle_block)
+    for index, block in enumerate(ldm.output_blocks):
+        stage = _stage_by_width(backbone, ldm.model_channels) if levels is None else next(levels, None)
+        blocks.append(DecoderBlock(index, block[0], backbone, _input_width(block) - backbone, stage))
         backbone = _output_width(block)
+    return blocks
+
+
+def _as_ldm(unet: nn.Module) -> LdmUNet:
+    missing = [name for name in LdmUNet.__annotations__ if not hasattr(unet, name)]
+    if missing:
+        raise UnsupportedUNetError(
+            f"FreeU needs a UNet with ldm's decoder blocks; {type(unet).__name__} has no {', '.join(missing)}"
+        )
+    return cast(LdmUNet, unet)
 
 
 def _stage_by_width(backbone: int, model_channels: int) -> int | None:
@@ -72,6 +74,15 @@ def _stages_by_level(unet: LdmUNet) -> Iterator[int | None]:
     for level, depth in enumerate(reversed(by_level), start=1):
         for _ in range(depth + 1):
             yield level if level in STAGES else None
+
+
+def _input_width(block: nn.Sequential) -> int:
+    """Channels that a block takes in: those of its first layer."""
+    if not hasattr(block[0], "channels"):
+        raise UnsupportedUNetError(
+            f"FreeU needs decoder blocks that begin with ldm's ResBlock; one begins with {type(block[0]).__name__}"
+        )
+    return int(cast(Any, block[0].channels))
 
 
 def _output_width(block: nn.Sequential) -> int:

@@ -19,6 +19,8 @@ from freeu.values import SettingsError, short
 log = logging.getLogger(__name__)
 
 Infotext = Mapping[str, Any]
+FACTORS = ("b1", "b2", "s1", "s2")
+"""What Forge, SD.Next and Fooocus have, in Fooocus' order."""
 
 
 def to_infotext(settings: Settings) -> dict[str, str]:
@@ -34,7 +36,8 @@ def from_infotext(infotext: Infotext) -> Settings | None:
     """The settings that made a picture, whichever tool wrote them; None for a picture without FreeU.
 
     Values may be text. Reads our keys, and those of ljleb/sd-webui-freeu, Forge, reForge, SD.Next and Fooocus.
-    Raises SettingsError, naming the field, for a value that is not allowed.
+    Raises SettingsError, naming the field, for a value that is not allowed here, also where the other
+    tool allows it (Forge's s goes up to 4, and its start may be after its end).
     """
     for reader in READERS:
         if (settings := reader(infotext)) is not None:
@@ -99,7 +102,7 @@ def ljleb_stage(n: int, stage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ljleb_schedule(schedule: str, steps: Any) -> dict[str, Any]:
-    values = [value.strip() for value in str(schedule).split(",")]
+    values = [value.strip() for value in str(schedule).strip(' "').split(",")]
     if len(values) != 3:
         raise SettingsError("FreeU Schedule", schedule, "it is three numbers: start, stop, smoothness")
     start, stop, smoothness = values
@@ -125,9 +128,11 @@ def _forge(infotext: Infotext) -> Settings | None:
     """Forge writes seven keys; reForge, and Forge until September 2024, the first five."""
     if "freeu_enabled" not in infotext:
         return None
-    values = {name: infotext[f"freeu_{name}"] for name in ("b1", "b2", "s1", "s2") if f"freeu_{name}" in infotext}
+    if str(infotext["freeu_enabled"]) == "False":
+        return Settings(enabled=False)
+    factors = {name: infotext.get(f"freeu_{name}") for name in FACTORS}
     times = {"start": infotext.get("freeu_start", 0.0), "stop": infotext.get("freeu_end", 1.0)}
-    settings = Settings.parse({"enabled": infotext["freeu_enabled"], "version": "2", **values, **times})
+    settings = Settings.parse({"enabled": infotext["freeu_enabled"], "version": "2", **factors, **times})
     return _forge_window(settings, _steps(infotext.get("Steps")))
 
 
@@ -154,6 +159,8 @@ def _sd_next(infotext: Infotext) -> Settings | None:
     if "=" not in text:
         return None
     values = dict(re.findall(r"(\w+)=(\S+)", text))
+    if set(values) != set(FACTORS):
+        raise SettingsError("FreeU", text, "it is four numbers, such as b1=1.2 b2=1.4 s1=0.9 s2=0.2")
     return Settings.parse({"version": "1", "stage_map": "levels", **values})
 
 
@@ -165,7 +172,7 @@ def _fooocus(infotext: Infotext) -> Settings | None:
     values = str(value).strip(' "()[]').split(",")
     if len(values) != 4:
         raise SettingsError("FreeU", value, "it is four numbers: b1, b2, s1, s2")
-    return Settings.parse(dict(zip(("b1", "b2", "s1", "s2"), values, strict=True)))
+    return Settings.parse(dict(zip(FACTORS, values, strict=True)))
 
 
 READERS: tuple[Callable[[Infotext], Settings | None], ...] = (_ours, _ljleb, _forge, _sd_next, _fooocus)

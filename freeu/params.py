@@ -12,55 +12,44 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from freeu.values import Param, SettingsError, Value, read, short
+from freeu.values import Param, SettingsError, Value, quoted, read, short
 
 STAGES = (1, 2, 3)
 
-_OF_STAGE = {
-    "b": Param(
-        1.0,
-        "b{n}",
-        "How much to strengthen the backbone features of {where}. 1 leaves them alone; "
+_FACTOR = {"unit": "factor", "low": -1.0, "high": 3.0}
+_OF_STAGE: Mapping[str, Mapping[str, Any]] = {
+    "b": {
+        "label": "b{n}",
+        "help": "How much to strengthen the backbone features of {where}. 1 leaves them alone; "
         "higher gives clearer shapes, too high gives burnt colours.",
-        unit="factor",
-        low=-1.0,
-        high=3.0,
-    ),
-    "s": Param(
-        1.0,
-        "s{n}",
-        "How much of the skip features' low frequencies to keep in {where}. 1 leaves them alone; "
+        **_FACTOR,
+    },
+    "s": {
+        "label": "s{n}",
+        "help": "How much of the skip features' low frequencies to keep in {where}. 1 leaves them alone; "
         "lower undoes the smoothing that b brings.",
-        unit="factor",
-        low=-1.0,
-        high=3.0,
-    ),
-    "high": Param(
-        1.0,
-        "High frequencies {n}",
-        "How much of the skip features' other frequencies to keep in {where}. 1 leaves them alone.",
-        unit="factor",
-        low=-1.0,
-        high=3.0,
-    ),
-    "offset": Param(
-        0.0,
-        "Channel offset {n}",
-        "Where the window of backbone channels that b{n} scales begins. The window wraps around.",
-        unit="share of channels",
-    ),
-    "width": Param(
-        0.5,
-        "Channel width {n}",
-        "How many of the backbone channels b{n} scales: 0.5 is half of them, as in the paper.",
-        unit="share of channels",
-    ),
-    "cutoff": Param(
-        0.0,
-        "Cutoff {n}",
-        "How far the low frequencies that s{n} scales reach. 0 is the paper's: the lowest alone.",
-        unit="share of the spectrum",
-    ),
+        **_FACTOR,
+    },
+    "high": {
+        "label": "High frequencies {n}",
+        "help": "How much of the skip features' other frequencies to keep in {where}. 1 leaves them alone.",
+        **_FACTOR,
+    },
+    "offset": {
+        "label": "Channel offset {n}",
+        "help": "Where the window of backbone channels that b{n} scales begins. The window wraps around.",
+        "unit": "share of channels",
+    },
+    "width": {
+        "label": "Channel width {n}",
+        "help": "How many of the backbone channels b{n} scales: 0.5 is half of them, as in the paper.",
+        "unit": "share of channels",
+    },
+    "cutoff": {
+        "label": "Cutoff {n}",
+        "help": "How far the low frequencies that s{n} scales reach. 0 is the paper's: the lowest alone.",
+        "unit": "share of the spectrum",
+    },
 }
 _WHERE = {1: "the deepest blocks", 2: "the middle blocks", 3: "the shallowest blocks"}
 
@@ -71,9 +60,11 @@ def _param(param: Param) -> Any:
 
 def _of_stage(kind: str, n: int, default: float, *, always: bool = False) -> Any:
     """The parameter `kind` of stage `n`."""
-    template = _OF_STAGE[kind]
-    label, text = (t.format(n=n, where=f"stage {n} ({_WHERE[n]})") for t in (template.label, template.help))
-    return _param(dataclasses.replace(template, default=default, label=label, help=text, always=always))
+    where = f"stage {n} ({_WHERE[n]})"
+    told: dict[str, Any] = {
+        key: text.format(n=n, where=where) if isinstance(text, str) else text for key, text in _OF_STAGE[kind].items()
+    }
+    return _param(Param(default, **told, always=always))
 
 
 class Stage(NamedTuple):
@@ -227,7 +218,11 @@ class Settings:
     def _changed(self, values: Mapping[Any, Any]) -> Settings:
         for name, value in values.items():
             if name not in TABLE:
-                raise SettingsError(str(name), value, f"there is no such parameter{_closest(name, TABLE)}")
+                raise SettingsError(
+                    name if isinstance(name, str) else quoted(name),
+                    value,
+                    f"there is no such parameter{_closest(name, TABLE)}",
+                )
         return dataclasses.replace(self, **values)
 
 
@@ -255,7 +250,7 @@ def _schema(param: Param) -> dict[str, Any]:
         "switch": {"type": "boolean"},
         "choice": {"enum": [*param.choices, *(int(c) for c in param.choices if c.isdigit())]},
         "number": {"type": "number", "minimum": param.low, "maximum": param.high},
-        "text": {"type": "string"},
+        "curve": {"type": "string"},
     }
     unit = f" Unit: {param.unit}." if param.unit else ""
     return {"title": param.label, "description": param.help + unit, "default": param.default, **rules[param.kind]}
@@ -281,5 +276,5 @@ def _preset(name: object, presets: Mapping[str, Settings] | None) -> Settings:
 def _closest(name: object, known: Iterable[str]) -> str:
     """A hint: which of the known names is closest to this one."""
     folded = {other.lower(): other for other in known}
-    close = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0)
+    close = difflib.get_close_matches(quoted(name).lower(), folded, n=1, cutoff=0)
     return f"; the closest is {folded[close[0]]}" if close else ""

@@ -34,8 +34,8 @@ def attach(unet: nn.Module, settings: Settings) -> Session:
                 session.at(step, steps)
                 unet(x, timesteps=t, context=c)
 
-    Nothing is put on it where the settings are neutral. Raises UnsupportedUNetError, naming the class,
-    where the model has no ldm decoder.
+    Nothing is put on it where the settings are neutral. Two sessions on one UNet both act. Raises
+    UnsupportedUNetError, naming the class, where the model has no ldm decoder.
     """
     return Session(unet, settings)
 
@@ -65,20 +65,28 @@ class Session:
             self._remove_hooks = weakref.finalize(self, hooks.pop_all().close)
 
     def at(self, step: int, steps: int) -> None:
-        """Say where the run is: sampler step `step` of `steps`, counted from 0. The noise clock needs no telling."""
+        """Say where the run is: sampler step `step` of `steps`, counted from 0.
+
+        The noise clock needs no telling: it reads what the UNet is called with (not what its forward is).
+        """
         if self.settings.clock == "step":
-            self._set(strength(self.settings, step, steps))
+            self._act(strength(self.settings, step, steps))
 
     def at_timestep(self, timesteps: Tensor) -> None:
         """Say where the run is by the UNet's timesteps, shape (pictures,). Raises ValueError where they differ."""
         lowest, highest = (float(t) for t in torch.aminmax(timesteps))
         if lowest != highest:
             raise ValueError(f"clock 'noise' reads one timestep a call; this batch has {lowest} to {highest}")
-        self._set(strength_at_timestep(self.settings, lowest))
+        self._act(strength_at_timestep(self.settings, lowest))
 
     def close(self) -> None:
         """Take every hook off the UNet. Closing twice is fine."""
         self._remove_hooks()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it acts. A deep copy of the UNet keeps its hooks, but they act no longer than these."""
+        return self._remove_hooks.alive
 
     def edit_(self, joined: Tensor, block: DecoderBlock, stage: Stage) -> None:
         """Edit what enters `block`, shape (pictures, backbone + skip, height, width), in place."""
@@ -96,7 +104,7 @@ class Session:
         self.close()
 
     def __repr__(self) -> str:
-        state = "open" if self._remove_hooks.alive else "closed"
+        state = "open" if self.is_open else "closed"
         return f"<FreeU session, {state}: {self.calls} blocks edited, now {dict(self.stages)}>"
 
     def _blocks(self, unet: nn.Module) -> list[DecoderBlock]:
@@ -104,8 +112,9 @@ class Session:
         changed = {n for n in STAGES if not self.settings.stage(n).neutral}
         return [block for block in decoder_blocks(unet, self.settings.stage_map) if block.stage in changed]
 
-    def _set(self, strength: float) -> None:
-        stages = {n: self.settings.stage(n).at(strength) for n in STAGES}
+    def _act(self, share: float) -> None:
+        """Set the factors for a strength of `share`."""
+        stages = {n: self.settings.stage(n).at(share) for n in STAGES}
         self.stages = {n: stage for n, stage in stages.items() if not stage.neutral}
 
 
@@ -117,7 +126,7 @@ class _BlockHook:
 
     def __call__(self, layer: nn.Module, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs] | None:
         session = self.session()
-        stage = session.stages.get(self.block.stage) if session else None
+        stage = session.stages.get(self.block.stage) if session and session.is_open else None
         if session is None or stage is None:
             return None
         joined = args[0] if args else kwargs["x"]
@@ -134,5 +143,6 @@ class _ClockHook:
         self.session = session
 
     def __call__(self, unet: nn.Module, args: Args, kwargs: Kwargs) -> None:
-        if (session := self.session()) is not None:
+        session = self.session()
+        if session and session.is_open:
             session.at_timestep(args[1] if len(args) > 1 else kwargs["timesteps"])

@@ -38,7 +38,8 @@ def scale_skip_(skip: Tensor, s: float, *, high: float = 1.0, cutoff: float = 0.
         equation 8, radius < reach: with cutoff 0 the mean alone. On planes that are not square it is
         round in cycles per pixel.
 
-    Raises SettingsError for another mask. Half types are computed in float32, autocast or not, and rounded once.
+    Raises SettingsError for another mask. Half types are computed in float32, autocast or not, and
+    rounded once. On NVIDIA GPUs these products are TF32 where the host allows that for all of its own.
     """
     mask = str(read("mask", TABLE["mask"], mask))
     if s == high == 1:
@@ -86,7 +87,7 @@ def _disc(x: Tensor, rows: int, columns: int) -> Tensor:
     A disc does not separate, but each of its columns of bins is a plain band of rows. So: to the
     frequencies of the columns inside it (few, and real, since the disc is symmetric), a band
     projection of the rows for each of them, and back. For a full disc that is three quarters of the
-    box's products, where a basis of all its bins would cost hundreds of times as much.
+    box's products, where a basis of all its bins would cost tens of times as much.
     """
     there, bands, back = disc(x.shape[2], x.shape[3], rows, columns, x.device, x.dtype)
     height, width = x.shape[2:]
@@ -109,9 +110,9 @@ def lowest(height: int, width: int, mask: str, device: torch.device, dtype: torc
 
 
 @lru_cache(CACHED)
-def projection(size: int, reach: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of the projection onto the bins -reach..reach-1, each (1, size, size)."""
-    distinct = sorted({u % size for u in range(-reach, reach)})
+def projection(size: int, bins: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Real and imaginary part of the projection onto the bins -bins..bins-1, each (1, size, size)."""
+    distinct = sorted({u % size for u in range(-bins, bins)})
     waves = np.exp(1j * np.outer(_angles(size), distinct))
     p = waves @ waves.conj().T / size
     return _tensor(p.real[None], device, dtype), _tensor(p.imag[None], device, dtype)
@@ -138,11 +139,11 @@ def disc(
     return tensors[0], tensors[1], tensors[2]
 
 
-def _band(size: int, reach: int) -> NDArray[np.float64]:
-    """The projection onto the bins with |u| < reach, (size, size)."""
-    u = np.arange(1, reach)
-    difference = _angles(size)[:, None] - _angles(size)
-    band: NDArray[np.float64] = (1 + 2 * np.cos(difference[..., None] * u).sum(-1)) / size
+def _band(size: int, count: int) -> NDArray[np.float64]:
+    """The projection onto the bins with |u| < count, (size, size)."""
+    kernel = (1 + 2 * np.cos(np.outer(_angles(size), np.arange(1, count))).sum(1)) / size
+    pixel = np.arange(size)
+    band: NDArray[np.float64] = kernel[(pixel[:, None] - pixel) % size]
     return band
 
 

@@ -26,8 +26,11 @@ class SettingsError(ValueError):
     """
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        super().__init__(f"{field}: {_quoted(value)} is not allowed; {allowed}")
+        super().__init__(field, value, allowed)
         self.field, self.value, self.allowed = field, value, allowed
+
+    def __str__(self) -> str:
+        return f"{self.field}: {quoted(self.value)} is not allowed; {self.allowed}"
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,13 @@ class Param:
     """Whether it is written to every picture, rather than only where it differs from `absent`."""
 
     @property
-    def kind(self) -> Literal["switch", "choice", "number", "text"]:
-        """How its values look: true or false, one of `choices`, `low`..`high`, or free text."""
+    def kind(self) -> Literal["switch", "choice", "number", "curve"]:
+        """How its values look: true or false, one of `choices`, `low`..`high`, or a curve."""
         if isinstance(self.default, bool):
             return "switch"
         if self.choices:
             return "choice"
-        return "number" if isinstance(self.default, float) else "text"
+        return "number" if isinstance(self.default, float) else "curve"
 
     @property
     def allowed(self) -> str:
@@ -62,7 +65,7 @@ class Param:
             "switch": "it is true or false",
             "choice": f"it is one of {', '.join(self.choices)}",
             "number": f"it is a number from {short(self.low)} to {short(self.high)}",
-            "text": CURVE_RULE,
+            "curve": CURVE_RULE,
         }[self.kind]
 
     @property
@@ -111,7 +114,7 @@ def _choice(param: Param, value: object) -> str:
     raise ValueError("not a choice")
 
 
-def _text(param: Param, value: object) -> str:
+def _curve(param: Param, value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("not text")
     return ", ".join(f"{short(progress)}:{short(strength)}" for progress, strength in parse_curve(value))
@@ -140,14 +143,14 @@ READERS: Mapping[str, Callable[[Param, object], Value]] = {
     "switch": _switch,
     "choice": _choice,
     "number": lambda param, value: _number(value, param.low, param.high),
-    "text": _text,
+    "curve": _curve,
 }
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
     """The value for a message; a long one is cut."""
     try:
         text = repr(value)
-    except ValueError:  # a whole number of thousands of digits
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list of a thousand lists
         text = f"this {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except (SettingsError, model.PromptError, FileNotFoundError) as error:
+    except (SettingsError, model.PromptError, OSError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
 
 
@@ -82,7 +83,7 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
     default = sampling.Job(())
     parser.add_argument("--seed", type=_whole(0, 2**32 - 1), default=default.seed)
     parser.add_argument("--steps", type=_whole(1, 1000), default=default.steps)
-    parser.add_argument("--guidance", type=float, default=default.guidance, help="classifier-free guidance scale")
+    parser.add_argument("--guidance", type=_finite, default=default.guidance, help="classifier-free guidance scale")
     parser.add_argument("--sampler", choices=sampling.SAMPLERS, default=default.sampler)
 
 
@@ -108,6 +109,16 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _finite(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; it is a number")
+    return number
 
 
 def _png(text: str) -> Path:

@@ -1,7 +1,7 @@
 """The playground's network: Stability's own ldm `UNetModel` in pixel space, and the words it knows.
 
 The UNet is shaped like SDXL's (`channel_mult` 1, 2, 4), so FreeU meets the same three stages there:
-backbones of 128, 64 and 32 channels. One file holds weights, words and configuration.
+backbones of 128, 64 and 32 channels. One file holds the weights and the words.
 """
 
 from __future__ import annotations

@@ -79,13 +79,12 @@ def sample(
     with freeu.attach(model.unet, settings) as session:
         for call, timestep in enumerate(scheduler.timesteps):
             # A scheduler of order 2 calls the model twice a step.
-            step, again = divmod(call, scheduler.order)
-            session.at(step, job.steps)
+            session.at(call // scheduler.order, job.steps)
             given = scheduler.scale_model_input(x, timestep)
             without, with_prompt = model(given.repeat(2, 1, 1, 1), timestep.expand(len(tokens)), tokens).chunk(2)
             guided = without + job.guidance * (with_prompt - without)
             x = scheduler.step(guided, timestep, x).prev_sample
-            if not again:
+            if (call + 1) % scheduler.order == 0 or call + 1 == len(scheduler.timesteps):
                 on_step()
     return Result((x / 2 + 0.5).clamp(0, 1), session.calls)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
@@ -110,7 +109,8 @@ class Trainer:
         noise = torch.randn(clean.shape, generator=dice)
         # One timestep from each of `size` equal parts of 0..999: less variance than free draws.
         parts = (torch.arange(size) + torch.rand(size, generator=dice)) / size
-        timesteps = (parts * len(self.noise.betas)).long()
+        last = len(self.noise.betas) - 1
+        timesteps = (parts * (last + 1)).long().clamp(max=last)
         shown = torch.rand(size, 1, generator=dice) >= self.plan.drop_prompt
         noisy = self.noise.add_noise(clean, noise, timesteps)
         target = self.noise.get_velocity(clean, noise, timesteps)
@@ -139,6 +139,8 @@ def train(plan: Plan, data_folder: Path, checkpoint: Path, weights: Path) -> Non
 
 def plot_losses(losses: Sequence[float], path: Path, window: int = 200) -> None:
     """The loss over the steps, smoothed over `window` of them."""
+    import matplotlib.pyplot as plt  # slow to import, and drawing does without
+
     figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
     axes.plot(np.convolve(losses, np.ones(window) / window, mode="valid"))
     axes.set(xlabel="step", ylabel=f"loss, mean of {window}", yscale="log")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from hypothesis import strategies as st
 
 from freeu import presets
@@ -20,7 +22,7 @@ def values(param: Param) -> st.SearchStrategy:
         "switch": st.booleans(),
         "choice": st.sampled_from(param.choices or ("",)),
         "number": st.floats(param.low, param.high),
-        "text": curves,
+        "curve": curves,
     }[param.kind]
 
 
@@ -48,6 +50,7 @@ junk = st.one_of(
     st.lists(st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
     st.just(10**5000),
+    st.just(reduce(lambda inner, _: [inner], range(2000), 1)),
 )
 names = st.one_of(
     st.sampled_from([*TABLE, "preset", "b4", "Version", "stop_ratio"]), st.text(max_size=8), st.integers()

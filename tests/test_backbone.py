@@ -90,9 +90,24 @@ def test_each_picture_is_as_it_would_be_alone():
     torch.testing.assert_close(scale_backbone_(h.clone(), 1.5), alone, rtol=0, atol=1e-6)
 
 
-def test_gradients_pass():
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_gradients_pass(version):
     h = features(1, 4, 3, 3).double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: scale_backbone_(x.clone(), 1.5), h)
+    assert torch.autograd.gradcheck(lambda x: scale_backbone_(x.clone(), 1.5, version=version), h)
+
+
+def test_gradients_of_a_flat_map_are_finite():
+    h = torch.ones(1, 4, 3, 3).requires_grad_()
+    scale_backbone_(h.clone(), 1.5).sum().backward()
+    assert h.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("feature", [torch.float32, torch.float16])
+def test_autocast_changes_nothing(feature):
+    h = features(2, 64, 9, 9).to(feature)
+    plain = scale_backbone_(h.clone(), 1.5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert scale_backbone_(h.clone(), 1.5).equal(plain)
 
 
 def test_the_version_may_be_a_number_and_another_is_refused():

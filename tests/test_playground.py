@@ -155,6 +155,7 @@ def test_every_parameter_is_an_option(capsys, tmp_path, name):
         (["--preset", "SDLX"], "preset: 'SDLX' is not allowed"),
         (["--steps", "0"], "'0' is not allowed; it is a whole number from 1 to 1000"),
         (["--seed", "-1"], "--seed"),
+        (["--guidance", "nan"], "--guidance"),
         (["--sampler", "Magic"], "--sampler"),
         (["--out", "demo.jpg"], "it is a file that ends in .png"),
         (["--prompt", "red aple"], "'aple'"),

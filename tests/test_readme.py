@@ -56,6 +56,6 @@ def test_the_table_of_parameters_is_the_table():
         allowed = {
             "choice": ", ".join(param.choices),
             "number": f"{short(param.low)} to {short(param.high)}",
-            "text": "text",
+            "curve": "text",
         }
         assert rows[name] == (default, allowed.get(param.kind, ""))

@@ -53,13 +53,19 @@ def test_by_hand(changes, expected):
     assert [strength(Settings(**changes), step, 5) for step in range(5)] == pytest.approx(expected)
 
 
-@given(curves.filter(bool), st.integers(2, 1000))
-def test_a_curve_meets_its_points_exactly(curve, steps):
-    settings = Settings(curve=curve)
-    for progress, height in parse_curve(curve):
-        step = progress * (steps - 1)
-        if step == int(step) and int(step) / (steps - 1) == progress:
-            assert strength(settings, int(step), steps) == height
+@st.composite
+def curves_on_steps(draw):
+    """A number of steps, and points that lie exactly on some of them: step to height."""
+    steps = draw(st.integers(2, 1000))
+    return steps, draw(st.dictionaries(st.integers(0, steps - 1), shares, min_size=1, max_size=6))
+
+
+@given(curves_on_steps())
+def test_a_curve_meets_its_points_exactly(drawn):
+    steps, points = drawn
+    curve = ", ".join(f"{step / (steps - 1)!r}:{height!r}" for step, height in points.items())
+    for step, height in points.items():
+        assert strength(Settings(curve=curve), step, steps) == height
 
 
 @given(curves.filter(bool), steps_and_step)
@@ -71,15 +77,6 @@ def test_a_curve_stays_between_its_points(curve, when):
 @pytest.mark.parametrize("changes", [{}, {"smoothness": 1}, {"curve": "0:0.4, 1:1"}, {"start": 0.9}])
 def test_one_step(changes):
     assert strength(Settings(**changes), 0, 1) == (0.4 if "curve" in changes else 1)
-
-
-@given(windows, shares, st.integers(1, 200))
-def test_both_calls_of_a_second_order_step_share_a_strength(window, smoothness, steps):
-    """Progress counts steps. A host that counts calls halves its count."""
-    settings = Settings(start=window[0], stop=window[1], smoothness=smoothness)
-    by_call = [strength(settings, call // 2, steps) for call in range(2 * steps - 1)]
-    assert by_call[::2] == [strength(settings, step, steps) for step in range(steps)]
-    assert by_call[1::2] == by_call[:-1:2]
 
 
 def test_an_overrunning_sampler_stays_at_the_last_step():

@@ -1,5 +1,6 @@
 """attach() on real ldm UNets, held against the official algorithm."""
 
+import copy
 import gc
 import threading
 import types
@@ -87,7 +88,7 @@ def test_off_and_on_differ_and_closing_restores(unet):
     assert call(unet, *inputs()).equal(off)
 
 
-def test_layers_called_without_their_block(unet):
+def test_layers_called_without_their_block(unet, monkeypatch):
     """reForge and ComfyUI walk the layers themselves."""
     off, on = off_and_on(unet)
     layers = [list(block) for block in unet.output_blocks]
@@ -98,28 +99,23 @@ def test_layers_called_without_their_block(unet):
             x = layer(x, emb) if kind == "ResBlock" else layer(x, context) if "Transformer" in kind else layer(x)
         return x
 
-    originals = [block.forward for block in unet.output_blocks]
     for block in unet.output_blocks:
-        block.forward = types.MethodType(walk, block)
+        monkeypatch.setattr(block, "forward", types.MethodType(walk, block))
     with attach(unet, STRONG):
         assert call(unet, *inputs()).equal(on)
-    for block, original in zip(unet.output_blocks, originals, strict=True):
-        block.forward = original
     assert not on.equal(off)
 
 
-def test_a_replaced_forward(unet):
+def test_a_replaced_forward(unet, monkeypatch):
     """ControlNet puts a forward of its own on the UNet, which joins backbone and skip itself."""
     _, on = off_and_on(unet)
 
     def replaced(self, x, timesteps=None, context=None, **kwargs):
         return forward(self, x, timesteps, context, lambda block, backbone, skip: (backbone, skip))
 
-    original = unet.forward
-    unet.forward = types.MethodType(replaced, unet)
+    monkeypatch.setattr(unet, "forward", types.MethodType(replaced, unet))
     with attach(unet, STRONG):
         torch.testing.assert_close(call(unet, *inputs()), on, rtol=0, atol=1e-6)
-    unet.forward = original
 
 
 @torch.inference_mode()
@@ -177,16 +173,14 @@ def test_a_unet_swapped_in_mid_run(unet):
         assert call(unet, *inputs()).equal(off)
 
 
-def test_an_exception_in_the_unet(unet):
-    original = unet.output_blocks[4].forward
-
+def test_an_exception_in_the_unet(unet, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("out of memory")
 
-    unet.output_blocks[4].forward = broken
-    with pytest.raises(RuntimeError, match="out of memory"), attach(unet, STRONG):
-        call(unet, *inputs())
-    unet.output_blocks[4].forward = original
+    with monkeypatch.context() as patch:
+        patch.setattr(unet.output_blocks[4], "forward", broken)
+        with pytest.raises(RuntimeError, match="out of memory"), attach(unet, STRONG):
+            call(unet, *inputs())
 
 
 def test_an_exception_while_hooks_are_put_on(unet, monkeypatch):
@@ -204,6 +198,24 @@ def test_a_lost_session_takes_its_hooks_along(unet):
     del session
     gc.collect()
     assert hooks_on(unet) == 0
+
+
+def test_a_copy_of_the_unet_is_edited_no_longer_than_the_unet(unet):
+    off, on = off_and_on(unet)
+    session = attach(unet, STRONG)
+    copied = copy.deepcopy(unet)
+    assert call(copied, *inputs()).equal(on)
+    session.close()
+    assert call(copied, *inputs()).equal(off)
+
+
+def test_channels_last(unet):
+    _, on = off_and_on(unet)
+    x, timesteps, context = inputs()
+    other = build("SDXL").to(memory_format=torch.channels_last)
+    with attach(other, STRONG):
+        out = call(other, x.contiguous(memory_format=torch.channels_last), timesteps, context)
+    torch.testing.assert_close(out, on, rtol=0, atol=2e-5)
 
 
 def test_hooks_go_only_where_settings_change_something(unet):
