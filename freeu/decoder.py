@@ -14,7 +14,8 @@ from freeu.params import STAGES
 class LdmUNet(Protocol):
     """What FreeU reads of a UNet: ldm's, sgm's and the hosts' own all have it."""
 
-    middle_block: nn.Sequential
+    input_blocks: Sequence[Any]
+    middle_block: nn.Sequential | None
     output_blocks: Iterable[Any]
     model_channels: int
     channel_mult: Sequence[int]
@@ -46,7 +47,8 @@ def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[Decoder
     ldm = _as_ldm(unet)
     levels = _stages_by_level(ldm) if stage_map == "levels" else None
     blocks = []
-    backbone = _output_width(ldm.middle_block)
+    # Distilled UNets (KOALA) can have no middle block.
+    backbone = _output_width(ldm.middle_block or ldm.input_blocks[-1])
     for index, block in enumerate(ldm.output_blocks):
         stage = _stage_by_width(backbone, ldm.model_channels) if levels is None else next(levels, None)
         blocks.append(DecoderBlock(index, block[0], backbone, _input_width(block) - backbone, stage))

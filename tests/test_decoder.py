@@ -6,7 +6,7 @@ from torch import nn
 
 from freeu import Settings, UnsupportedUNetError, attach
 from freeu.decoder import decoder_blocks
-from tests.unets import SHAPES, shared
+from tests.unets import SHAPES, build, shared
 
 
 @pytest.mark.parametrize("stage_map", ["channels", "levels"])
@@ -34,6 +34,13 @@ def test_sd15_has_the_channels_of_the_published_model():
     assert multiples == [4] * 7 + [2] * 3 + [1] * 2
 
 
+def test_a_unet_without_a_middle_block():
+    unet = build("SDXL")
+    whole = decoder_blocks(unet)
+    unet.middle_block = None
+    assert decoder_blocks(unet) == whole
+
+
 class DiffusionTransformer(nn.Module):
     """No ldm decoder here."""
 
@@ -42,14 +49,16 @@ class DiffusionTransformer(nn.Module):
 
 
 def test_a_model_without_decoder_blocks_is_named():
-    with pytest.raises(UnsupportedUNetError, match="DiffusionTransformer has no middle_block, output_blocks"):
+    with pytest.raises(
+        UnsupportedUNetError, match="DiffusionTransformer has no input_blocks, middle_block, output_blocks"
+    ):
         attach(DiffusionTransformer(), Settings())
 
 
 def test_decoder_blocks_of_another_kind_are_named():
     model = nn.Module()
     model.middle_block, model.model_channels = nn.Sequential(nn.Conv2d(8, 8, 1)), 8
-    model.channel_mult, model.num_res_blocks = (1,), 1
+    model.channel_mult, model.num_res_blocks, model.input_blocks = (1,), 1, nn.ModuleList()
     model.output_blocks = nn.ModuleList([nn.Sequential(nn.Linear(8, 8))])
     with pytest.raises(UnsupportedUNetError, match="one begins with Linear"):
         attach(model, Settings())
