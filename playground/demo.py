@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from statistics import median
+from typing import NamedTuple, NoReturn
 
 from tqdm import tqdm
 
@@ -42,17 +44,23 @@ def ways(chosen: Mapping[str, str]) -> dict[str, Settings]:
 
 
 def draw(model: TextToImage, job: Job, ways: Mapping[str, Settings]) -> list[Drawing]:
-    """Draw the job each way, with a progress bar."""
-    # The first steps of a process are slower, which is nobody's to be blamed for.
-    sample(model, job._replace(steps=1), Settings())
-    drawings = []
+    """Draw the job each way, with a progress bar. Raises PromptError before it begins."""
+    model.text.tokens(job.prompts)
     with tqdm(total=job.steps * len(ways), unit="step") as bar:
-        for name, settings in ways.items():
-            bar.set_description(name)
-            begin = time.perf_counter()
-            result = sample(model, job, settings, bar.update)
-            drawings.append(Drawing(name, result, (time.perf_counter() - begin) / job.steps))
-    return drawings
+        return [_drawing(model, job, name, settings, bar) for name, settings in ways.items()]
+
+
+def _drawing(model: TextToImage, job: Job, name: str, settings: Settings, bar: tqdm[NoReturn]) -> Drawing:
+    bar.set_description(name)
+    marks = [time.perf_counter()]
+
+    def step_done() -> None:
+        bar.update()
+        marks.append(time.perf_counter())
+
+    result = sample(model, job, settings, step_done)
+    # The median, since the first steps of a process are slow whatever they compute.
+    return Drawing(name, result, median(after - before for before, after in pairwise(marks)))
 
 
 def save_comparison(prompts: Sequence[str], drawings: Sequence[Drawing], path: Path) -> None:
