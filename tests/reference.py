@@ -56,6 +56,15 @@ def scale_backbone(h: Tensor, b: float, version: str = "2", offset: float = 0.0,
     return out
 
 
+def rounding(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """How far `value` moves at most when it is rounded to `dtype` once: half a unit in the last place.
+
+    That is eps / 2 of the value, or half the distance of subnormal numbers where that is more.
+    """
+    kind = torch.finfo(dtype)
+    return (value.abs() * kind.eps / 2).clamp_min(kind.smallest_normal * kind.eps / 2)
+
+
 def freeu_edit(settings: Settings, stages: dict[int, int]) -> Edit:
     """FreeU at full strength, where `stages` gives the stage of each decoder block."""
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from freeu import SettingsError, scale_backbone_
 from freeu.backbone import channel_window, structure_map
-from tests.reference import scale_backbone
+from tests.reference import rounding, scale_backbone
 
 channels = st.integers(1, 40)
 sizes = st.integers(1, 20)
@@ -30,9 +30,7 @@ def test_equals_the_definition(count, height, width, b, version, offset, share, 
     mean = h.double().mean(1, keepdim=True)
     spread = (mean.amax((2, 3), keepdim=True) - mean.amin((2, 3), keepdim=True)).clamp_min(1e-30)
     magnified = torch.where(spread > 1e-20, mean.abs().amax((2, 3), keepdim=True) / spread, 0.0)
-    kind = torch.finfo(dtype)
-    rounding = (expected.abs() * kind.eps / 2).clamp_min(kind.smallest_normal * kind.eps / 2)
-    bound = rounding + 1e-6 * (1 + magnified) * (1 + abs(b - 1)) * h.double().abs()
+    bound = rounding(expected, dtype) + 1e-6 * (1 + magnified) * (1 + abs(b - 1)) * h.double().abs()
     assert out.dtype == dtype
     assert ((out.double() - expected).abs() <= bound).all()
 
