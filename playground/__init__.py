@@ -2,6 +2,7 @@
 
 model.py      the network: a real ldm UNet and the words it knows
 sampling.py   pictures from prompts, through the schedulers of diffusers
+files.py      written whole or not at all
 pictures.py   enlarged, labelled, side by side
 demo.py       the main job on a fresh machine: FreeU off and on, side by side
 emoji.py      the training data

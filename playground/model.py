@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from ldm.modules.diffusionmodules.openaimodel import UNetModel
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from playground.files import replacing
 
 PICTURE_SIZE = 32
 PROMPT_WORDS = 6
@@ -83,17 +85,22 @@ class TextEncoder(nn.Module):
         return [self.number[word] for word in words] + [0] * (PROMPT_WORDS - len(words))
 
 
+def build_unet(**shape: Any) -> UNetModel:
+    """ldm's UNet without activation checkpointing, which its transformer blocks do unasked, slowly, for training."""
+    unet = UNetModel(**shape)
+    for module in unet.modules():
+        if hasattr(module, "checkpoint"):
+            module.checkpoint = False
+    return unet
+
+
 class TextToImage(nn.Module):
     """A UNet that predicts v from a noisy picture in -1..1, the timestep and a prompt."""
 
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__()
         self.text = TextEncoder(words)
-        self.unet = UNetModel(**UNET)
-        # ldm checkpoints activations in its transformer blocks by default: slower, and only for training.
-        for module in self.unet.modules():
-            if hasattr(module, "checkpoint"):
-                module.checkpoint = False
+        self.unet = build_unet(**UNET)
 
     def forward(self, x: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
         """v for `x` of shape (n, 3, height, width), `timesteps` (n,) in 0..999, `tokens` (n, PROMPT_WORDS)."""
@@ -103,11 +110,9 @@ class TextToImage(nn.Module):
 
 def save(model: TextToImage, path: Path) -> None:
     """Write weights as float16, with the words, to one safetensors file (atomically)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
-    unfinished = path.with_suffix(".unfinished")
-    save_file(tensors, unfinished, metadata={"words": json.dumps(model.text.words)})
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        save_file(tensors, unfinished, metadata={"words": json.dumps(model.text.words)})
 
 
 def load(path: Path = WEIGHTS) -> TextToImage:

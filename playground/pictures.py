@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from playground.files import replacing
 
 CELL = 128
 GAP = 8
@@ -47,7 +48,5 @@ def _widest(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, texts: Sequence[
 
 def save(image: Image.Image, path: Path) -> None:
     """Write a PNG atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    image.save(unfinished, "PNG")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        image.save(unfinished, "PNG")

@@ -9,7 +9,6 @@ same data as one that was not.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from playground import emoji
+from playground.files import replacing
 from playground.model import TextToImage, save
 from playground.sampling import training_noise
 
@@ -88,10 +88,8 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write the checkpoint atomically."""
         state = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        torch.save({**state, "losses": self.losses}, unfinished)
-        os.replace(unfinished, path)
+        with replacing(path) as unfinished:
+            torch.save({**state, "losses": self.losses}, unfinished)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -145,7 +143,8 @@ def plot_losses(losses: Sequence[float], path: Path, window: int = 200) -> None:
     axes.plot(np.convolve(losses, np.ones(window) / window, mode="valid"))
     axes.set(xlabel="step", ylabel=f"loss, mean of {window}", yscale="log")
     axes.grid(visible=True, which="both", alpha=0.3)
-    figure.savefig(path, dpi=110)
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=110, format="png")
     plt.close(figure)
 
 

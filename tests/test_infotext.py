@@ -157,7 +157,7 @@ OTHER = st.one_of(
 
 @given(st.sampled_from(WRITTEN), st.data())
 def test_damaged_infotexts_are_read_or_refused(written, data):
-    """Some values replaced, some keys lost: never another error, never Settings from half of the factors."""
+    """Some values replaced, some keys lost: never another error, never Settings from half of Forge's factors."""
     keep = data.draw(st.sets(st.sampled_from(sorted(written))))
     change = data.draw(st.dictionaries(st.sampled_from(sorted(written)), OTHER, max_size=2))
     infotext = {**{key: written[key] for key in keep}, **change}
@@ -168,3 +168,5 @@ def test_damaged_infotexts_are_read_or_refused(written, data):
     if infotext == written:
         assert found == from_infotext(written)
     assert found is None or isinstance(found, Settings)
+    if found and found.enabled and "freeu_enabled" in infotext:
+        assert set(FORGE) <= set(infotext)

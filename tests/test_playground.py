@@ -11,6 +11,7 @@ from freeu import Settings
 from freeu.params import TABLE
 from playground import __main__ as command_line
 from playground import demo, emoji, evaluate, model, sampling, train
+from playground.files import replacing
 from playground.pictures import CELL, GAP, HEADING
 
 OFF = Settings(enabled=False)
@@ -128,8 +129,8 @@ def test_the_demo_draws_off_and_both_versions(capsys, tmp_path):
     with Image.open(out) as image:
         sheet = np.asarray(image.convert("RGB")).astype(int)
     assert sheet.shape[0] == HEADING + 3 * (CELL + GAP)
-    first = [sheet[top : top + CELL, -(CELL + GAP) : -GAP] for top in range(HEADING, sheet.shape[0], CELL + GAP)]
-    off, version_1, version_2 = first
+    tops = range(HEADING, sheet.shape[0], CELL + GAP)
+    off, version_1, version_2 = (sheet[top : top + CELL, -(CELL + GAP) : -GAP] for top in tops)
     assert abs(off - version_1).mean() > 1
     assert abs(off - version_2).mean() > 1
     assert abs(version_1 - version_2).mean() > 0.1
@@ -226,6 +227,22 @@ def test_training_learns_and_resumes_where_it_stopped(package, tmp_path):
     assert np.mean(whole[-4:]) < np.mean(whole[:4])
     assert model.load(weights).text.words == ("apple", "facing", "frog", "front", "red")
     assert weights.with_name("loss.png").is_file()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "file"
+    with replacing(path) as unfinished:
+        unfinished.write_text("first")
+
+    def interrupted():
+        with replacing(path) as unfinished:
+            unfinished.write_text("half")
+            raise RuntimeError("interrupted")
+
+    with pytest.raises(RuntimeError, match="interrupted"):
+        interrupted()
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_recall_and_the_sheet(package, tmp_path):

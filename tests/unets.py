@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
-from ldm.modules.diffusionmodules.openaimodel import UNetModel
 from torch import Tensor, nn
+
+from playground.model import build_unet
 
 CONTEXT = 16
 
@@ -59,7 +60,7 @@ def build(name: str, seed: int = 0) -> nn.Module:
     """A UNet with random weights; layers that ldm starts at zero are random too, so that every block matters."""
     shape = SHAPES[name]
     torch.manual_seed(seed)
-    unet = UNetModel(
+    unet = build_unet(
         image_size=16,
         in_channels=4,
         out_channels=4,
@@ -72,9 +73,6 @@ def build(name: str, seed: int = 0) -> nn.Module:
         context_dim=CONTEXT,
         legacy=False,
     )
-    for module in unet.modules():
-        if hasattr(module, "checkpoint"):
-            module.checkpoint = False
     for parameter in unet.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.05)
