@@ -1,32 +1,50 @@
-# make demo   pictures with FreeU off and on, side by side, in out/demo.png
-# make test   the tests
-# make lint   style and types
-# make emoji  the training pictures (npm), then: make train evaluate
+# make demo        pictures with FreeU off and on, side by side, in out/demo.png
+# make playground  a page with the extension in it, on http://127.0.0.1:7860
+# make test        the tests, on gradio 3.41.2 as in AUTOMATIC1111 and reForge
+# make test-forge  those of the extension, on gradio 4.40.0 as in Forge
+# make e2e URL=http://127.0.0.1:7860   the API's tests against a WebUI that runs there
+# make lint        style and types
+# make emoji       the training pictures (npm), then: make train evaluate
 
 PYTHON ?= python3
 VENV := .venv
+FORGE := .venv-forge
 RUN := $(VENV)/bin/python
 EMOJI := emoji-datasource-google@16.0.0
+URL := http://127.0.0.1:7860
+PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint train evaluate clean
+.PHONY: demo playground test test-forge e2e lint train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
 
+playground: $(VENV)/ready
+	$(RUN) -m playground serve
+
 test: $(VENV)/ready
 	$(RUN) -m pytest
+
+test-forge: $(FORGE)/ready
+	$(FORGE)/bin/python -m pytest tests/webui
+
+e2e: $(VENV)/ready
+	FREEU_URL=$(URL) $(RUN) -m pytest tests/webui/test_http.py
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+$(VENV)/ready: requirements/a1111.txt
+$(FORGE)/ready: requirements/forge.txt
+
 # ldm is Stability's own UNet. Of what its package asks for, only its training needs the rest.
-$(VENV)/ready: requirements-dev.txt Makefile
-	@$(PYTHON) -c 'import sys; sys.exit("FreeU needs Python 3.10 or newer: make PYTHON=python3.11" if sys.version_info < (3, 10) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps stable-diffusion-sdkit==2.1.5
+$(VENV)/ready $(FORGE)/ready: requirements/dev.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit("FreeU is developed on Python 3.10 to 3.12: make PYTHON=python3.11" if not (3, 10) <= sys.version_info < (3, 13) else 0)'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) -r $(firstword $(filter-out requirements/dev.txt,$(filter requirements/%,$^)))
+	$(@D)/bin/python $(PIP) --no-deps stable-diffusion-sdkit==2.1.5
 	@touch $@
 
 emoji:
@@ -41,4 +59,4 @@ evaluate: $(VENV)/ready emoji
 	$(RUN) -m playground evaluate
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) $(FORGE) out

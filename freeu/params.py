@@ -229,12 +229,16 @@ class Settings:
 TABLE: Mapping[str, Param] = {f.name: f.metadata["param"] for f in dataclasses.fields(Settings)}
 
 
-def json_schema() -> dict[str, Any]:
-    """A JSON schema (draft 2020-12) of what `Settings.parse` reads, for API clients."""
-    from freeu import presets  # presets are made of Settings
+def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
+    """A JSON schema (draft 2020-12) of what `Settings.parse` reads, for API clients.
+
+    `presets` are the names to choose from, those of the built-in ones if None.
+    """
+    from freeu.presets import BUILTIN  # presets are made of Settings
 
     properties = {name: _schema(param) for name, param in TABLE.items()}
-    names: dict[str, Any] = {"enum": list(presets.BUILTIN), "description": "The base that the other fields change."}
+    known = list(BUILTIN if presets is None else presets)
+    names: dict[str, Any] = {"enum": known, "description": "The base that the other fields change."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "FreeU",

@@ -1,0 +1,11 @@
+"""The extension: FreeU's core in a WebUI. The only package that imports gradio and the host's `modules`.
+
+host.py       what differs from host to host
+script.py     the Script class: life cycle only
+arguments.py  a script's arguments, from the page or the API, to Settings
+controls.py   table -> gradio controls, their rows, and what is pasted into them
+status.py     what would happen now, in a line
+run.py        FreeU for one job, on whichever UNet is loaded
+xyz.py        table -> axes of the X/Y/Z plot
+api.py        table -> routes
+"""

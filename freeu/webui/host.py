@@ -1,0 +1,72 @@
+"""The host: AUTOMATIC1111, Forge or reForge. The only file that knows one from another.
+
+They are told apart by what they have, never by a version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modules import scripts, sd_models, sd_unet, shared
+from torch import nn
+
+from freeu.decoder import UnsupportedUNetError
+
+
+def loaded_unet() -> nn.Module:
+    """The UNet that computes pictures now; loads nothing.
+
+    Raises UnsupportedUNetError, with the reason, where no model is loaded, or something else computes.
+    """
+    model = _loaded_model()
+    engine = _engine()
+    if engine:
+        raise UnsupportedUNetError(f"pictures are computed by {engine}, not by the model's UNet")
+    if hasattr(model, "forge_objects"):
+        return _module(model.forge_objects.unet.model)
+    if hasattr(model, "model"):
+        return _module(model.model)
+    raise UnsupportedUNetError("no model is loaded")
+
+
+def model_family() -> str:
+    """What kind of model is loaded: "SD 1", "SD 2" or "SDXL"; empty for none of them."""
+    families = {"is_sdxl": "SDXL", "is_sd2": "SD 2", "is_sd1": "SD 1"}
+    model = _loaded_model()
+    return next((name for flag, name in families.items() if getattr(model, flag, False)), "")
+
+
+def api_users() -> dict[str, str]:
+    """Names and passwords of `--api-auth`; none where the API is open."""
+    given = shared.cmd_opts.api_auth
+    return dict(user.split(":") for user in given.split(",")) if given else {}
+
+
+def xyz_plots() -> Iterator[Any]:
+    """The loaded X/Y/Z plot scripts, which have `axis_options` and `AxisOption`."""
+    for data in scripts.scripts_data:
+        if Path(data.path).name == "xyz_grid.py" and hasattr(data.module, "axis_options"):
+            yield data.module
+
+
+def other_freeu(infotext: dict[str, Any]) -> str:
+    """Which other FreeU acted on a job, by what it wrote into its infotext; empty for none."""
+    others = {"freeu_enabled": "the one built into this WebUI", "FreeU Stages": "ljleb's extension"}
+    return next((name for key, name in others.items() if key in infotext), "")
+
+
+def _loaded_model() -> Any:
+    # shared.sd_model would load one.
+    return sd_models.model_data.sd_model
+
+
+def _engine() -> str:
+    """What replaces the UNet (TensorRT and the like in AUTOMATIC1111), or nothing."""
+    return type(sd_unet.current_unet).__name__ if sd_unet.current_unet is not None else ""
+
+
+def _module(wrapper: Any) -> nn.Module:
+    unet: nn.Module = wrapper.diffusion_model
+    return unet

@@ -1,0 +1,132 @@
+"""The Script that the WebUI runs: life cycle only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+from modules import script_callbacks, scripts
+
+from freeu.infotext import key, to_infotext
+from freeu.params import TABLE, Settings
+from freeu.values import SettingsError
+from freeu.webui import api, arguments, host, presets, run, xyz
+from freeu.webui.controls import Controls
+
+log = logging.getLogger(__name__)
+
+
+class FreeU(scripts.Script):  # type: ignore[misc]
+    """FreeU on one tab. Holds nothing of a job: that lives on the job's `p`."""
+
+    def __init__(self) -> None:
+        self._steps: Any = None
+        self._without_steps: Controls | None = None
+
+    def title(self) -> str:
+        """The accordion's label; in lower case, the script's name in the API."""
+        return "FreeU"
+
+    def show(self, is_img2img: bool) -> object:
+        """On both tabs, always."""
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img: bool) -> list[Any]:
+        """Make the controls. The host may do this several times, and once more to see their initial values."""
+        controls = Controls(self.title(), self.elem_id)
+        self.infotext_fields = controls.paste_fields()
+        self.paste_field_names = [target for _, target in self.infotext_fields]
+        # The host's step slider is of this page or, when only initial values are asked for, nowhere.
+        steps, self._steps = self._steps, None
+        if steps is None:
+            self._without_steps = controls
+        else:
+            controls.follow_steps(steps)
+        return controls.values
+
+    def after_component(self, component: Any, **kwargs: Any) -> None:
+        """Find the host's step slider, which may come before or after our controls."""
+        if kwargs.get("elem_id") != f"{'img2img' if self.is_img2img else 'txt2img'}_steps":
+            return
+        if self._without_steps is None:
+            self._steps = component
+        else:
+            self._without_steps.follow_steps(component)
+
+    def process(self, p: Any, *args: Any) -> None:
+        """Read what the job asks for, and write it into its infotext. A job that asks in vain is refused."""
+        run.end(p)
+        _allow(p)
+        for name in TABLE:
+            # The cells of an X/Y/Z plot share this dict.
+            p.extra_generation_params.pop(key(name), None)
+        try:
+            settings = _settings(p, args, getattr(p, "freeu_overrides", None))
+        except SettingsError as error:
+            _refuse(p, error)
+        except Exception as error:
+            _refuse(p, error)
+            raise
+        else:
+            if settings.enabled:
+                run.start(p, settings)
+                p.extra_generation_params.update(to_infotext(settings))
+
+    def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
+        """Say beside the pictures what the user should know of them."""
+        job = run.run_of(p)
+        if job is None:
+            return
+        if job.calls == 0:
+            p.comment(f"FreeU changed nothing: {job.obstacle or 'these settings act at no step of this job'}.")
+        if other := host.other_freeu(p.extra_generation_params):
+            p.comment(f"FreeU acted twice: {other} is on as well.")
+
+    def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
+        """Leave the UNet as it was."""
+        run.end(p)
+
+
+def register() -> None:
+    """Tell the host when to call us. The host forgets it when the UI reloads, and loads the scripts anew."""
+    turns = run.Turns(host.loaded_unet)
+    script_callbacks.on_cfg_denoiser(turns.before_call)
+    script_callbacks.on_script_unloaded(turns.close)
+    script_callbacks.on_app_started(api.add_routes)
+    # Without a page the host makes the X/Y/Z plot's controls before it calls before_ui; with one, scripts
+    # may be loaded in another order.
+    xyz.add_axes(check_cell)
+    script_callbacks.on_before_ui(partial(xyz.add_axes, check_cell))
+
+
+def check_cell(p: Any, values: Mapping[str, Any]) -> None:
+    """Raises SettingsError where a cell of an X/Y/Z plot of job `p` would be refused."""
+    script = next(script for script in p.scripts.alwayson_scripts if isinstance(script, FreeU))
+    _settings(p, p.script_args[script.args_from : script.args_to], values)
+
+
+def _settings(p: Any, args: Sequence[Any], overrides: Mapping[str, Any] | None) -> Settings:
+    return arguments.read(args, presets.available(), p.steps, overrides)
+
+
+class _Refusal:
+    """What stands in for a job's `sample`: sampling is the first thing whose error the host does not swallow."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise self.error.with_traceback(None)
+
+
+def _refuse(p: Any, error: Exception) -> None:
+    log.error("FreeU refuses this job: %s", error)
+    p.sample = _Refusal(error)
+
+
+def _allow(p: Any) -> None:
+    """Take back a refusal, since a `p` may be processed again."""
+    if isinstance(vars(p).get("sample"), _Refusal):
+        del p.sample

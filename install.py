@@ -1,0 +1,1 @@
+"""Nothing to install: FreeU needs only what the WebUI brings."""

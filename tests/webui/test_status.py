@@ -1,0 +1,49 @@
+"""The status line says what FreeU would do."""
+
+import pytest
+
+from freeu import Settings, UnsupportedUNetError
+from freeu.webui.status import describe, when
+from tests.unets import shared
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "line"),
+    [
+        ("SDXL", Settings(start=0.2, stop=0.8), "SDXL: b1, s1 on 4 blocks, b2, s2 on 3 blocks; steps 5 to 16 of 20"),
+        ("SD 1.5", Settings(), "SD 1.5: b1, s1 on 7 blocks, b2, s2 on 3 blocks; steps 1 to 20 of 20"),
+        (
+            "SDXL",
+            Settings(b1=1, s2=1, high3=0.9, width2=0),
+            "SDXL: s1 on 4 blocks, high3 on 2 blocks; steps 1 to 20 of 20",
+        ),
+        ("SDXL", Settings(enabled=False), "SDXL: FreeU is off"),
+        ("SDXL", Settings(b1=1, b2=1, s1=1, s2=1), "SDXL: these values leave every picture as it is"),
+    ],
+)
+def test_the_line(model, settings, line):
+    assert describe(settings, shared(model), model, 20) == line
+
+
+def test_an_unknown_family_is_named_by_its_class():
+    assert describe(Settings(), shared("SDXL"), "", 20).startswith("UNetModel: b1")
+
+
+def test_a_model_without_ldms_decoder_is_told():
+    with pytest.raises(UnsupportedUNetError, match="Sequential"):
+        describe(Settings(), shared("SDXL").middle_block, "", 20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"start": 0.5, "stop": 0.5}, "no step"),
+        ({"start": 0.25, "stop": 0.5}, "step 2 of 4"),
+        ({"curve": "0:1, 0.3:1, 0.4:0, 0.9:0, 1:1"}, "steps 1 to 2, 4 of 4"),
+        ({"passes": "first"}, "steps 1 to 4 of 4, not in the hires. fix pass"),
+        ({"passes": "hires"}, "steps 1 to 4 of 4, only in the hires. fix pass"),
+        ({"clock": "noise", "start": 0.2, "stop": 0.5}, "while the timestep is 799 to 500"),
+    ],
+)
+def test_when(changes, text):
+    assert when(Settings(**changes), 4) == text
