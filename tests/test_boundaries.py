@@ -8,23 +8,44 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CORE = sorted(path for path in (ROOT / "freeu").glob("*.py"))
+CORE = sorted((ROOT / "freeu").glob("*.py"))
+GLUE = sorted((ROOT / "freeu" / "webui").glob("*.py"))
 
 
 def imports(path):
-    """The top-level names that a file imports, anywhere in it."""
+    """The names that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            yield node.module.split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def packages(path):
+    """The packages that are not Python's own which a file imports."""
+    return {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
 def test_the_core_imports_torch_and_numpy_alone(path):
-    outside = set(imports(path)) - set(sys.stdlib_module_names) - {"freeu"}
-    assert outside <= {"torch", "numpy"}
+    assert packages(path) <= {"torch", "numpy", "freeu"}
+    assert not [name for name in imports(path) if name.startswith("freeu.webui")]
+
+
+@pytest.mark.parametrize("path", GLUE, ids=lambda path: path.name)
+def test_the_extension_imports_what_a_webui_brings(path):
+    assert packages(path) <= {"torch", "gradio", "fastapi", "modules", "freeu"}
+
+
+def test_few_files_know_the_host():
+    assert {path.name for path in GLUE if "modules" in packages(path)} == {"host.py", "script.py", "controls.py"}
+
+
+def test_the_door_holds_one_script():
+    """The WebUI loads every file of the folder, and every Script that it finds in one."""
+    assert [path.name for path in (ROOT / "scripts").glob("*.py")] == ["freeu_script.py"]
+    assert packages(ROOT / "scripts" / "freeu_script.py") == {"freeu"}
 
 
 def test_importing_the_core_brings_no_host_along():

@@ -1,0 +1,78 @@
+"""What the HTTP tests say to a WebUI: PyPI's webuiapi, with small jobs."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from typing import Any
+
+import requests
+import webuiapi
+from PIL import Image
+
+SMALL = {
+    "prompt": "red apple",
+    "seed": 1,
+    "steps": 4,
+    "width": 64,
+    "height": 64,
+    "sampler_name": "Euler",
+    "cfg_scale": 3,
+}
+
+
+class Client:
+    """Jobs for a WebUI at `url`. FreeU's arguments are `freeu`; None sends none."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.api = webuiapi.WebUIApi(baseurl=f"{self.url}/sdapi/v1")
+
+    def draw(self, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
+        """A small txt2img job, with FreeU's arguments if there are any. RuntimeError where it is refused."""
+        return self.api.txt2img(**{**SMALL, **job}, alwayson_scripts=_scripts(freeu))
+
+    def redraw(self, image: Image.Image, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
+        """A small img2img job."""
+        return self.api.img2img(images=[image], **{**SMALL, "steps": 8, **job}, alwayson_scripts=_scripts(freeu))
+
+    def post(self, path: str, **body: Any) -> requests.Response:
+        """A request of our own making; NaN and Infinity are sent as Python writes them."""
+        return requests.post(self.url + path, data=json.dumps(body), headers={"Content-Type": "application/json"})
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        """A page or a route."""
+        return requests.get(self.url + path, **more)
+
+    def plot(self, *axes: tuple[str, str], typed: bool = False, **job: Any) -> webuiapi.WebUIApiResult:
+        """An X/Y/Z plot of up to three (axis, values), with its cells after the grid.
+
+        Choices stand between bars, or are `typed` as on the page.
+        """
+        chosen = [*axes, *[("Nothing", "")] * (3 - len(axes))]
+        by_axis = [[self.axes.index(axis), values, values.split("|") if values else []] for axis, values in chosen]
+        legend, cells = False, True
+        args = [*itertools.chain(*by_axis), legend, cells, False, False, False, False, False, 0, typed]
+        return self.api.txt2img(**{**SMALL, **job}, script_name="x/y/z plot", script_args=args)
+
+    @functools.cached_property
+    def axes(self) -> list[str]:
+        """The X/Y/Z plot's axes on txt2img."""
+        scripts = self.get("/sdapi/v1/script-info").json()
+        plot = next(s for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])
+        return plot["args"][0]["choices"]
+
+    @functools.cached_property
+    def samplers(self) -> set[str]:
+        """The names of the samplers that there are."""
+        return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers").json()}
+
+
+def _scripts(freeu: tuple[Any, ...]) -> dict[str, Any]:
+    return {"freeu": {"args": list(freeu)}} if freeu else {}
+
+
+def pixels(result: webuiapi.WebUIApiResult) -> list[bytes]:
+    """The pictures' pixels, to compare."""
+    return [image.convert("RGB").tobytes() for image in result.images]

@@ -1,0 +1,31 @@
+"""Every example and every recipe of docs/api.md and docs/xyz.md is run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+RECIPES = re.findall(
+    r"^\| ([a-z].*?) \| `(.*?)` \| `(.*?)` \| (.*) \|$", (DOCS / "xyz.md").read_text("utf-8"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("page", ["api.md", "xyz.md"])
+def test_examples(client, page):
+    text = (DOCS / page).read_text("utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    assert code.count("assert") >= 1
+    exec(compile(code.replace("http://127.0.0.1:7860", client.url), page, "exec"), {})
+
+
+def test_there_are_recipes():
+    assert len(RECIPES) >= 6
+
+
+@pytest.mark.parametrize(("what", "x", "x_values", "y"), RECIPES, ids=[recipe[0] for recipe in RECIPES])
+def test_recipes(client, what, x, x_values, y):
+    axes = [(x, x_values), *re.findall(r"`(.*?)` \| `(.*?)`", y)]
+    plot = client.plot(*axes, typed=True, steps=2)
+    assert len(plot.images) >= 1 + 2
+    assert len({image.tobytes() for image in plot.images[1:]}) > 1
