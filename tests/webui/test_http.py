@@ -290,8 +290,8 @@ def test_every_parameter_is_an_axis_once_on_both_tabs(client):
 
 @pytest.mark.usefixtures("unharmed")
 def test_a_plots_cells_are_the_single_pictures(client):
-    cells = pixels(client.plot(("[FreeU] b1", "1, 1.5-1.7 (+0.1)")))[1:]
-    singles = [{"b1": 1.0}, {"b1": 1.5}, {"b1": 1.6}, {"b1": 1.7}]
+    cells = pixels(client.plot(("[FreeU] b1", "1, 1.5-1.75 (+0.125)")))[1:]
+    singles = [{"b1": 1.0}, {"b1": 1.5}, {"b1": 1.625}, {"b1": 1.75}]
     assert cells == [pixels(client.draw(single))[0] for single in singles]
 
 
