@@ -20,19 +20,19 @@ _FACTOR = {"unit": "factor", "low": -1.0, "high": 3.0}
 _OF_STAGE: Mapping[str, Mapping[str, Any]] = {
     "b": {
         "label": "b{n}",
-        "help": "How much to strengthen the backbone features of {where}. 1 leaves them alone; "
+        "help": "Strengthens the backbone in {where}. 1 leaves it alone; "
         "higher gives clearer shapes, too high gives burnt colours.",
         **_FACTOR,
     },
     "s": {
         "label": "s{n}",
-        "help": "How much of the skip features' low frequencies to keep in {where}. 1 leaves them alone; "
+        "help": "Scales the skip's low frequencies in {where}. 1 leaves them alone; "
         "lower undoes the smoothing that b brings.",
         **_FACTOR,
     },
     "high": {
         "label": "High frequencies {n}",
-        "help": "How much of the skip features' other frequencies to keep in {where}. 1 leaves them alone.",
+        "help": "Scales the skip's other frequencies in {where}. 1 leaves them alone.",
         **_FACTOR,
     },
     "offset": {
@@ -105,7 +105,7 @@ class Settings:
         Param(
             "2",
             "Version",
-            "1: one factor for the whole picture. 2: the factor follows the shapes in the picture, which burns less.",
+            "1: one factor everywhere; 2: it follows the shapes. 2 burns less.",
             choices=("1", "2"),
             always=True,
         )
@@ -114,37 +114,38 @@ class Settings:
     s1: float = _of_stage("s", 1, 0.9, always=True)
     b2: float = _of_stage("b", 2, 1.4, always=True)
     s2: float = _of_stage("s", 2, 0.2, always=True)
-    start: float = _param(
-        Param(0.0, "Start", "From which part of the run on FreeU acts.", unit="share of steps", always=True)
-    )
-    stop: float = _param(
-        Param(1.0, "Stop", "Up to which part of the run FreeU acts.", unit="share of steps", always=True)
-    )
+    start: float = _param(Param(0.0, "Start", "From where in the run FreeU acts.", unit="share of steps", always=True))
+    stop: float = _param(Param(1.0, "Stop", "Up to where in the run FreeU acts.", unit="share of steps", always=True))
     smoothness: float = _param(
         Param(
             0.0,
             "Smoothness",
-            "0 switches FreeU on and off at once; 1 fades it in up to start and out down to stop.",
+            "Fades FreeU in and out. 0 is at once; 1 is in up to start, and out down to stop.",
         )
     )
     curve: str = _param(
         Param(
             "",
             "Curve",
-            "Strength over the run as points progress:strength, such as 0:0, 0.2:1, 0.8:1, 1:0. "
-            "When given, it replaces start, stop and smoothness.",
+            "Strength over the run, in place of start, stop and smoothness. Points progress:strength, such as "
+            "0:0, 0.2:1, 0.8:1, 1:0; both go from 0 to 1, and between points it is linear.",
         )
     )
     clock: str = _param(
         Param(
             "step",
             "Clock",
-            "What progress counts. step: the sampler's steps. noise: how much noise is left.",
+            "What the run is measured in. step: the sampler's steps. noise: how much noise is left.",
             choices=("step", "noise"),
         )
     )
     passes: str = _param(
-        Param("both", "Passes", "In which pass of hires. fix FreeU acts.", choices=("both", "first", "hires"))
+        Param(
+            "both",
+            "Passes",
+            "In which passes FreeU acts. first: before hires. fix; hires: in its second pass.",
+            choices=("both", "first", "hires"),
+        )
     )
     b3: float = _of_stage("b", 3, 1.0)
     s3: float = _of_stage("s", 3, 1.0)

@@ -59,6 +59,11 @@ class Param:
         return "number" if isinstance(self.default, float) else "curve"
 
     @property
+    def summary(self) -> str:
+        """The first sentence of the help."""
+        return self.help.partition(". ")[0].removesuffix(".") + "."
+
+    @property
     def allowed(self) -> str:
         """The possible values, in words."""
         return {

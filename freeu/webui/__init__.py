@@ -3,7 +3,9 @@
 host.py       what differs from host to host
 script.py     the Script class: life cycle only
 arguments.py  a script's arguments, from the page or the API, to Settings
-controls.py   table -> gradio controls, their rows, and what is pasted into them
+controls.py   table -> gradio controls, and their rows
+answers.py    what the page asks: the status line, a preset's values, what a pasted picture says
+presets.py    the presets, and the one that depends on the loaded model
 status.py     what would happen now, in a line
 run.py        FreeU for one job, on whichever UNet is loaded
 xyz.py        table -> axes of the X/Y/Z plot

@@ -1,0 +1,112 @@
+"""What the page asks: the status line, a preset's values, what a pasted picture says. Answers for gradio."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from freeu.decoder import UnsupportedUNetError
+from freeu.infotext import from_infotext
+from freeu.params import TABLE, Settings
+from freeu.values import SettingsError, Value
+from freeu.webui import host, presets, status
+
+CUSTOM = "Custom"
+"""The preset that stands for values of one's own."""
+
+DEFAULT_STEPS = 20
+"""What is assumed where the host's step slider is not to be seen."""
+
+Infotext = Mapping[str, Any]
+
+
+def refresh(preset: str, steps: float, *values: Value) -> tuple[Any, str]:
+    """The preset's name and the status line for the values of the page."""
+    try:
+        settings = Settings.parse(values)
+    except SettingsError as error:
+        return gr.update(), _alert(error)
+    return _name(settings, preset), _status(settings, steps)
+
+
+def refresh_steps(preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
+    """The same for other steps, and those steps."""
+    return (steps, *refresh(preset, steps, *values))
+
+
+def fill(preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
+    """What `refresh` answers, and the values of a preset; Custom fills in nothing."""
+    unchanged = [gr.update()] * (len(TABLE) - 1)
+    if preset == CUSTOM:
+        return (*refresh(preset, steps, *values), *unchanged)
+    if preset not in presets.available():
+        message = _alert("Automatic knows SD 1, SD 2 and SDXL; none of them is loaded.")
+        return (CUSTOM, message, *unchanged)
+    settings = presets.available()[preset].replace(enabled=values[0])
+    filled = [value for name, value in settings.to_dict().items() if name != "enabled"]
+    if preset == presets.AUTOMATIC:
+        preset = presets.FOR_FAMILY[host.model_family()]
+    return (preset, _status(settings, steps), *filled)
+
+
+def _name(settings: Settings, preset: str = CUSTOM) -> str:
+    """The name of the preset with these values, the given one if it is that."""
+    values = settings.replace(enabled=True)
+    return preset if presets.named().get(preset) == values else presets.name_of(settings) or CUSTOM
+
+
+def _status(settings: Settings, steps: float) -> str:
+    try:
+        line = status.describe(settings, host.loaded_unet(), host.model_family(), int(steps))
+    except UnsupportedUNetError as error:
+        return _alert(f"FreeU can do nothing: {error}")
+    return f"<p>{html.escape(line)}</p>"
+
+
+def _alert(message: object) -> str:
+    return f'<p style="color: var(--error-text-color, #b91c1c)">{html.escape(str(message))}</p>'
+
+
+def _pasted(name: str, infotext: Infotext) -> Value | None:
+    """What a picture says of one parameter; None leaves the control alone. No FreeU in it means off.
+
+    A damaged picture raises SettingsError for the switch alone, so that the API refuses it once.
+    """
+    try:
+        settings = from_infotext(infotext)
+    except SettingsError:
+        if name == "enabled":
+            raise
+        return None
+    if settings is None:
+        return False if name == "enabled" else None
+    value: Value = getattr(settings, name)
+    return value
+
+
+PASTE = {name: partial(_pasted, name) for name in TABLE}
+"""One function a parameter. Both tabs share them: by these the host finds what "send to" copies where."""
+
+
+def paste_preset(infotext: Infotext) -> str | None:
+    """The name of the preset with a picture's values."""
+    try:
+        settings = from_infotext(infotext)
+    except SettingsError:
+        return None
+    return _name(settings) if settings else None
+
+
+def paste_report(infotext: Infotext) -> str | None:
+    """The status line for a pasted picture, or why its FreeU settings could not be read."""
+    try:
+        settings = from_infotext(infotext) or Settings(enabled=False)
+    except SettingsError as error:
+        message = f"FreeU is left as it was, since the picture's settings could not be read: {error}"
+        gr.Warning(message)
+        return _alert(message)
+    return _status(settings, float(infotext.get("Steps", DEFAULT_STEPS)))
