@@ -22,12 +22,19 @@ SMALL = {
 }
 
 
+class _Api(webuiapi.WebUIApi):
+    def post_and_get_api_result(self, url: str, json: dict[str, Any], use_async: bool) -> webuiapi.WebUIApiResult:
+        # Forge's hires. fix asks for this field, and others ignore it.
+        body = {**json, "hr_additional_modules": ["Use same choices"]}
+        return super().post_and_get_api_result(url, body, use_async)
+
+
 class Client:
     """Jobs for a WebUI at `url`. FreeU's arguments are `freeu`; None sends none."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self.api = webuiapi.WebUIApi(baseurl=f"{self.url}/sdapi/v1")
+        self.api = _Api(baseurl=f"{self.url}/sdapi/v1")
 
     def draw(self, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
         """A small txt2img job, with FreeU's arguments if there are any. RuntimeError where it is refused."""
@@ -71,6 +78,12 @@ class Client:
 
 def _scripts(freeu: tuple[Any, ...]) -> dict[str, Any]:
     return {"freeu": {"args": list(freeu)}} if freeu else {}
+
+
+def reason(answer: requests.Response) -> str:
+    """Why a job was refused: `errors` in AUTOMATIC1111, `message` in Forge."""
+    told = answer.json()
+    return told.get("errors") or told["message"]
 
 
 def pixels(result: webuiapi.WebUIApiResult) -> list[bytes]:

@@ -14,7 +14,7 @@ from freeu import Settings, SettingsError, from_infotext, presets, strength
 from freeu.params import TABLE
 from freeu.webui import arguments
 from tests import strategies
-from tests.webui.client import SMALL, pixels
+from tests.webui.client import SMALL, pixels, reason
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
 LJLEB_LIST = [True, 0.5, 1.0, 0.0, "Version 1", 1.5, 0.5, 0, 0.5, 0, 1, 1.6, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1]
@@ -91,21 +91,32 @@ def test_automatic_follows_the_loaded_model(client):
 # Infotext
 
 
-def test_a_picture_tells_its_settings_and_its_infotext_restores_them(client, off):
+@pytest.fixture(scope="module")
+def _reads_infotext(client):
+    """Forge's API fails at any infotext, FreeU's or not."""
+    plain = client.draw().info["infotexts"][0]
+    if client.post("/sdapi/v1/txt2img", infotext=plain).status_code != 200:
+        pytest.skip("this WebUI's API cannot read an infotext at all")
+
+
+def test_a_picture_tells_its_settings(client):
     asked = Settings(**ON, version="1", curve="0:0, 1:1", width2=0.25, stage_map="levels")
-    first = client.draw(asked.to_dict())
-    infotext = first.info["infotexts"][0]
+    drawn = client.draw(asked.to_dict())
+    infotext = drawn.info["infotexts"][0]
     assert "FreeU version: 1, FreeU b1: 1.5, FreeU s1: 0.5" in infotext
     assert 'FreeU curve: "0:0, 1:1"' in infotext
-    parameters = client.post("/sdapi/v1/png-info", image=first.json["images"][0]).json()["parameters"]
+    parameters = client.post("/sdapi/v1/png-info", image=drawn.json["images"][0]).json()["parameters"]
     assert from_infotext(parameters) == asked
-    again = client.post("/sdapi/v1/txt2img", infotext=infotext)
+    assert "FreeU" not in client.draw().info["infotexts"][0]
+
+
+@pytest.mark.usefixtures("_reads_infotext")
+def test_a_pictures_infotext_restores_its_settings(client):
+    first = client.draw({**ON, "curve": "0:0, 1:1", "version": "1"})
+    again = client.post("/sdapi/v1/txt2img", infotext=first.info["infotexts"][0])
     assert again.json()["images"] == first.json["images"]
-    without = client.draw().info["infotexts"][0]
-    assert "FreeU" not in without
-    assert again.status_code == 200
-    plain = client.post("/sdapi/v1/txt2img", infotext=without).json()
-    assert "FreeU" not in plain["info"]
+    plain = client.post("/sdapi/v1/txt2img", infotext=client.draw().info["infotexts"][0])
+    assert "FreeU" not in plain.json()["info"]
 
 
 @pytest.mark.parametrize(
@@ -124,18 +135,19 @@ def test_a_picture_tells_its_settings_and_its_infotext_restores_them(client, off
     ],
     ids=["ljleb", "reForge", "SD.Next", "Fooocus"],
 )
+@pytest.mark.usefixtures("_reads_infotext")
 def test_another_tools_infotext_gives_the_picture_that_it_means(client, keys, meant):
     prompt, _, parameters = client.draw().info["infotexts"][0].rpartition("\n")
     pasted = client.post("/sdapi/v1/txt2img", infotext=f"{prompt}\n{parameters}, {keys}")
     assert pasted.json()["images"] == client.draw(meant).json["images"]
 
 
-@pytest.mark.usefixtures("unharmed")
+@pytest.mark.usefixtures("unharmed", "_reads_infotext")
 def test_a_damaged_infotext_is_refused_by_name(client):
     infotext = client.draw(ON).info["infotexts"][0].replace("FreeU b1: 1.5", "FreeU b1: 15")
     answer = client.post("/sdapi/v1/txt2img", infotext=infotext)
     assert answer.status_code == 500
-    assert "b1" in answer.json()["errors"]
+    assert "b1" in reason(answer)
 
 
 # Bad input
@@ -162,8 +174,8 @@ def test_bad_settings_refuse_the_job_by_name(client, args, named):
     answer = client.post("/sdapi/v1/txt2img", **SMALL, alwayson_scripts={"freeu": {"args": args}})
     assert answer.status_code == 500
     assert answer.json()["error"] == "SettingsError"
-    assert answer.json()["errors"].startswith(named)
-    assert "is not allowed; " in answer.json()["errors"]
+    assert reason(answer).startswith(named)
+    assert "is not allowed; " in reason(answer)
 
 
 def test_any_payload_gives_what_it_asks_for_or_is_refused(client, off):
@@ -180,7 +192,7 @@ def test_any_payload_gives_what_it_asks_for_or_is_refused(client, off):
         asked = _asked(args)
         if isinstance(asked, SettingsError):
             assert answer.status_code == 500
-            assert asked.field in answer.json()["errors"]
+            assert asked.field in reason(answer)
         else:
             assert answer.status_code == 200, answer.text
             parameters = client.post("/sdapi/v1/png-info", image=answer.json()["images"][0]).json()["parameters"]

@@ -89,7 +89,7 @@ class Soak:
 
     def prompts(self, freeu):
         prompt = self.dice.choice(
-            ["red apple AND strawberry", "[red apple:strawberry:0.5]", "red apple AND :1.2 penguin"]
+            ["red apple AND strawberry", "[red apple:strawberry:0.5]", "red apple AND penguin :1.2"]
         )
         self.draw(freeu, prompt=prompt)
 
@@ -138,17 +138,17 @@ class Soak:
 
     def reloaded(self, freeu):
         self.draw(freeu)
-        self.server.reload()
+        self.server.reload_ui()
 
     # Helpers
 
     def at_a_call(self, act):
         """Do something before one of the next job's calls of the model, once."""
-        at = self.dice.randint(0, 2)
+        at = [self.dice.randint(0, 2)]
 
         def before_call(params):
-            if params.denoiser.step == at:
-                self.callbacks.remove_callbacks_for_function(before_call)
+            if params.denoiser.step in at:
+                at.clear()
                 act()
 
         self.callbacks.on_cfg_denoiser(before_call)
