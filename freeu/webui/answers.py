@@ -101,6 +101,11 @@ def paste_preset(infotext: Infotext) -> str | None:
     return _name(settings) if settings else None
 
 
+def paste_steps(infotext: Infotext) -> float:
+    """A picture's steps, for the status line."""
+    return float(infotext.get("Steps", DEFAULT_STEPS))
+
+
 def paste_report(infotext: Infotext) -> str | None:
     """The status line for a pasted picture, or why its FreeU settings could not be read."""
     try:
@@ -109,4 +114,4 @@ def paste_report(infotext: Infotext) -> str | None:
         message = f"FreeU is left as it was, since the picture's settings could not be read: {error}"
         gr.Warning(message)
         return _alert(message)
-    return _status(settings, float(infotext.get("Steps", DEFAULT_STEPS)))
+    return _status(settings, paste_steps(infotext))

@@ -53,8 +53,8 @@ class Controls:
     def paste_fields(self) -> list[PasteField]:
         """What the host restores from a picture's infotext."""
         fields = [PasteField(self.by_name[name], answers.PASTE[name]) for name in TABLE]
-        report = PasteField(self.status, answers.paste_report)
-        return [*fields, PasteField(self.preset, answers.paste_preset), report]
+        shown = {self.preset: answers.paste_preset, self.steps: answers.paste_steps, self.status: answers.paste_report}
+        return [*fields, *(PasteField(component, function) for component, function in shown.items())]
 
     def _lay_out(self) -> None:
         self._row("version")

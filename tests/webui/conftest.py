@@ -1,9 +1,11 @@
 """The playground's host for the extension's tests, or a WebUI that runs elsewhere."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.webui.client import Client
 
@@ -15,6 +17,31 @@ def playground():
 
     with serve.start() as server:
         yield server
+
+
+# Without these, Chromium asks for things that a test has no use for.
+CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the system has it. Where it must not be missing, FREEU_BROWSER is "required"."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        message = "no Chromium on this machine, so the page is not tested (Debian: apt install chromium)"
+        pytest.fail(message) if os.environ.get("FREEU_BROWSER") == "required" else pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,497 @@
+"""The small host keeps the real one's promises to an extension: calls and their order, values, what it swallows."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from PIL import Image
+
+pytest.importorskip("gradio")
+
+from playground import serve
+
+serve.enter()
+
+from modules import (  # noqa: E402
+    infotext_utils,
+    processing,
+    prompt_parser,
+    script_callbacks,
+    scripts,
+    sd_models,
+    sd_samplers,
+    shared,
+)
+from modules.infotext_utils import parse_generation_parameters, quote, unquote  # noqa: E402
+
+STEPS = 6
+JOB: dict[str, Any] = {"prompt": "red apple", "seed": 1, "steps": STEPS, "width": 128, "height": 128}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[serve.Host]:
+    with serve.start() as running:
+        yield running
+
+
+@contextmanager
+def callback(register: Any, function: Any) -> Iterator[None]:
+    """Registered for a while."""
+    kept = {category: list(entries) for category, entries in script_callbacks._callbacks.items()}
+    register(function)
+    try:
+        yield
+    finally:
+        script_callbacks._callbacks.clear()
+        script_callbacks._callbacks.update(kept)
+
+
+def draw(kind: type[Any] = processing.StableDiffusionProcessingTxt2Img, **fields: Any) -> np.ndarray:
+    """The pictures of a job without scripts, shape (pictures, height, width, 3)."""
+    shared.state.begin()
+    try:
+        done = processing.process_images(kind(**{**JOB, **fields}))
+    finally:
+        shared.state.end()
+    return np.stack([np.asarray(image) for image in done.images])
+
+
+def draw_over(picture: Image.Image, **fields: Any) -> np.ndarray:
+    return draw(processing.StableDiffusionProcessingImg2Img, init_images=[picture], **fields)
+
+
+def calls(**fields: Any) -> list[tuple[Any, ...]]:
+    """(sampling_step, step, steps, total_steps) at each call of the model."""
+    seen: list[tuple[Any, ...]] = []
+
+    def note(params: Any) -> None:
+        d = params.denoiser
+        seen.append((params.sampling_step, d.step, d.steps, d.total_steps))
+
+    with callback(script_callbacks.on_cfg_denoiser, note):
+        draw(**fields)
+    return seen
+
+
+def post(host: serve.Host, route: str, body: Any, status: int = 200) -> Any:
+    answer = httpx.post(f"{host.url}/sdapi/v1/{route}", json=body, timeout=60)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def get(host: serve.Host, route: str) -> Any:
+    answer = httpx.get(f"{host.url}/sdapi/v1/{route}", timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def picture(encoded: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(encoded)))
+
+
+def encoded(image: Image.Image) -> str:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+# Calls and steps, as measured on the real host (research/webui-facts.md)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "number"),
+    [("Euler", 6), ("Euler a", 6), ("DPM++ 2M", 6), ("DDIM", 6), ("Heun", 11), ("PLMS", 7), ("UniPC", 7)],
+)
+def test_each_sampler_calls_the_model_as_often_as_the_real_one(sampler: str, number: int) -> None:
+    seen = calls(sampler_name=sampler)
+    assert [step for _, step, _, _ in seen] == list(range(number))
+    assert {(steps, total) for _, _, steps, total in seen} == {(STEPS, STEPS * 2 if sampler == "Heun" else STEPS)}
+
+
+def test_the_sampling_step_lags() -> None:
+    assert [step for step, *_ in calls(sampler_name="Euler")] == [0, 0, 1, 2, 3, 4]
+    assert [step for step, *_ in calls(sampler_name="Heun")] == [0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_the_adaptive_sampler_overruns_what_is_expected_of_it_but_ends() -> None:
+    assert STEPS < len(calls(sampler_name="Adaptive Heun")) <= 16 * STEPS + 8
+
+
+@pytest.mark.parametrize(("sampler", "by_sigma"), [("Euler", True), ("DPM++ 2M", True), ("DDIM", False)])
+def test_noise_is_a_sigma_or_a_timestep(sampler: str, by_sigma: bool) -> None:
+    seen = []
+    with callback(script_callbacks.on_cfg_denoiser, lambda params: seen.append(params.sigma)):
+        draw(sampler_name=sampler)
+    assert all(len(sigma) == 2 for sigma in seen)
+    assert (seen[0][0] < 100) == by_sigma
+    assert all(later[0] < earlier[0] for earlier, later in pairwise(seen))
+
+
+def test_each_pass_and_batch_counts_anew() -> None:
+    steps = [step for _, step, _, _ in calls(n_iter=2, enable_hr=True, hr_second_pass_steps=3, hr_scale=1.5)]
+    assert steps == [*range(6), *range(3)] * 2
+
+
+def test_img2img_samples_a_share_of_the_steps() -> None:
+    seen: list[int] = []
+    with callback(script_callbacks.on_cfg_denoiser, lambda params: seen.append(params.denoiser.steps)):
+        draw_over(Image.new("RGB", (128, 128), "white"), denoising_strength=0.5)
+    assert seen == [4] * 4
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("sampler", [data.name for data in sd_samplers.all_samplers])
+def test_the_same_job_gives_the_same_picture(sampler: str) -> None:
+    first, second = draw(sampler_name=sampler), draw(sampler_name=sampler)
+    assert (first == second).all()
+    assert first.std() > 10
+
+
+@pytest.mark.parametrize("sampler", ["Euler", "Euler a", "UniPC"])
+def test_a_picture_does_not_depend_on_its_batch(sampler: str) -> None:
+    together = draw(sampler_name=sampler, batch_size=2).astype(int)
+    one_by_one = draw(sampler_name=sampler, n_iter=2).astype(int)
+    alone = draw(sampler_name=sampler, seed=2).astype(int)
+    assert abs(together - one_by_one).max() <= 2
+    assert (one_by_one[1:] == alone).all()
+
+
+def test_hires_fix_doubles_the_size() -> None:
+    assert draw(enable_hr=True).shape == (1, 256, 256, 3)
+    assert draw(enable_hr=True, hr_upscaler="None", hr_scale=1.5).shape == (1, 192, 192, 3)
+
+
+def test_inpainting_keeps_what_the_mask_does_not_show() -> None:
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (64, 0, 128, 128))
+    drawn = draw_over(Image.new("RGB", (128, 128), (0, 0, 255)), mask=mask, denoising_strength=1.0)[0]
+    assert abs(drawn[:, :48].astype(int) - (0, 0, 255)).max() <= 2
+    assert abs(drawn[:, 80:].astype(int) - (0, 0, 255)).mean() > 20
+
+
+def test_the_refiner_takes_over_and_leaves() -> None:
+    unets = []
+
+    def note(params: Any) -> None:
+        unets.append(sd_models.model_data.sd_model.sd_checkpoint_info.name)
+
+    with callback(script_callbacks.on_cfg_denoiser, note):
+        refined = draw(refiner_checkpoint="emoji32-noised", refiner_switch_at=0.5, n_iter=2)
+    assert unets == (["emoji32"] * 3 + ["emoji32-noised"] * 3) * 2
+    plain = draw(n_iter=2)
+    assert (refined != plain).any()
+    assert sd_models.model_data.sd_model.sd_checkpoint_info.name == "emoji32"
+
+
+def test_an_option_is_overridden_for_one_job() -> None:
+    other = draw(override_settings={"sd_model_checkpoint": "emoji32-noised"})
+    assert shared.opts.sd_model_checkpoint == "emoji32"
+    assert (other != draw()).any()
+
+
+def test_prompts_joined_by_and() -> None:
+    alone = draw()
+    assert (draw(prompt="red apple AND red apple :0") == alone).all()
+    assert (draw(prompt="red apple AND green apple :0.5") != alone).any()
+
+
+def test_prompt_editing_starts_with_the_first_wording() -> None:
+    assert (draw(prompt="red [apple:cat:6]") == draw()).all()
+    assert (draw(prompt="red [apple:cat:0]") == draw(prompt="red cat")).all()
+    assert (draw(prompt="red [apple:cat:0.5]") != draw()).any()
+
+
+def test_texts_at_once_or_one_after_the_other() -> None:
+    at_once = draw().astype(int)
+    shared.opts.set("batch_cond_uncond", False)
+    try:
+        assert abs(draw().astype(int) - at_once).max() <= 2
+    finally:
+        shared.opts.set("batch_cond_uncond", True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("width", 100), ("height", 0), ("steps", 0), ("refiner_checkpoint", "none such"), ("sampler_name", "none such")],
+)
+def test_a_field_that_the_model_cannot_do_is_named(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=field):
+        draw(**{field: value})
+
+
+def test_hires_fix_to_a_size_that_the_model_cannot_draw_is_refused() -> None:
+    with pytest.raises(ValueError, match="hr_scale"):
+        draw(enable_hr=True, hr_scale=1.1)
+
+
+# Prompt schedules
+
+
+@pytest.mark.parametrize(
+    ("prompt", "schedule"),
+    [
+        ("test", [(10, "test")]),
+        ("a [b:3]", [(3, "a "), (10, "a b")]),
+        ("a [b::3]", [(3, "a b"), (10, "a ")]),
+        ("a [b:c:.5] d", [(5, "a b d"), (10, "a c d")]),
+        ("a[b:[c:d:2]:1]e", [(1, "abe"), (2, "ace"), (10, "ade")]),
+        ("[a|b]", [(step, "ab"[(step - 1) % 2]) for step in range(1, 11)]),
+        ("[a]", [(10, "a")]),
+    ],
+)
+def test_prompt_schedules(prompt: str, schedule: list[tuple[int, str]]) -> None:
+    assert prompt_parser.get_learned_conditioning_prompt_schedules([prompt], 10) == [schedule]
+
+
+def test_in_the_second_pass_steps_count_on() -> None:
+    def second(prompt: str) -> Any:
+        return prompt_parser.get_learned_conditioning_prompt_schedules([prompt], 10, 10)[0]
+
+    assert second("a [b:.5]") == [(10, "a b")]
+    assert second("a [b:1.5]") == [(5, "a "), (10, "a b")]
+    assert second("a [b:12]") == [(2, "a "), (10, "a b")]
+
+
+# Infotext
+
+
+@given(st.text())
+@example('"')
+@example('a: "b", c')
+def test_quoting(text: str) -> None:
+    quoted = quote(text)
+    assert unquote(quoted) == text or quoted == text
+
+
+@given(st.dictionaries(st.from_regex(r"[A-Z][a-z]{2,8}", fullmatch=True), st.text('ab:,"\\ 1', min_size=1)))
+def test_infotext_round_trip(params: dict[str, str]) -> None:
+    params = {key: value.strip() for key, value in params.items() if value.strip(' "') and not value.startswith('"')}
+    last = ", ".join(f"{key}: {quote(value)}" for key, value in params.items())
+    read = parse_generation_parameters(f"a cat\nNegative prompt: a dog\nSteps: 1, Seed: 2, Size: 3x4, {last}")
+    assert {key: read[key] for key in params} == params
+    assert (read["Prompt"], read["Negative prompt"]) == ("a cat", "a dog")
+    assert (read["Size-1"], read["Size-2"]) == ("3", "4")
+
+
+# Scripts
+
+
+class Failing(scripts.Script):
+    """Raises in everything that the host swallows."""
+
+    def title(self) -> str:
+        return "Failing"
+
+    def show(self, is_img2img: bool) -> object:
+        return scripts.AlwaysVisible
+
+    def process(self, p: Any, *args: Any) -> None:
+        raise RuntimeError("process")
+
+    process_batch = before_process = postprocess_batch = postprocess = process  # type: ignore[assignment]
+
+
+def test_what_a_script_raises_is_swallowed_but_not_in_sampling() -> None:
+    runner = scripts.ScriptRunner()
+    runner.scripts = runner.alwayson_scripts = [Failing()]
+    p = processing.StableDiffusionProcessingTxt2Img(**JOB)
+    p.scripts, p.script_args = runner, (0,)
+    assert len(processing.process_images(p).images) == 1
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError("sampling")
+
+    p.sample = fail  # type: ignore[method-assign, assignment]
+    with pytest.raises(ZeroDivisionError):
+        processing.process_images(p)
+
+
+def test_what_a_callback_raises_is_swallowed() -> None:
+    def fail(params: Any) -> None:
+        raise RuntimeError("callback")
+
+    plain = draw()
+    with callback(script_callbacks.on_cfg_denoiser, fail):
+        assert (draw() == plain).all()
+
+
+def test_a_job_is_interrupted() -> None:
+    seen = []
+
+    def interrupt(params: Any) -> None:
+        seen.append(params.denoiser.step)
+        if len(seen) == 3:
+            shared.state.interrupt()
+
+    with callback(script_callbacks.on_cfg_denoiser, interrupt):
+        assert len(draw(n_iter=3)) == 1
+    assert seen == [0, 1, 2]
+
+
+# The API
+
+
+def test_a_job_through_the_api(host: serve.Host) -> None:
+    done = post(host, "txt2img", {**JOB, "no such field": 1, "batch_size": 2})
+    assert [picture(image).size for image in done["images"]] == [(128, 128)] * 2
+    info = json.loads(done["info"])
+    assert info["all_seeds"] == [1, 2]
+    text = picture(done["images"][1]).info["parameters"]
+    assert text == info["infotexts"][1]
+    assert post(host, "png-info", {"image": done["images"][1]})["parameters"]["Seed"] == "2"
+    assert get(host, "progress")["progress"] == 0
+
+
+def test_img2img_through_the_api(host: serve.Host) -> None:
+    start = encoded(Image.new("RGB", (128, 128), "white"))
+    done = post(host, "img2img", {**JOB, "init_images": [start], "denoising_strength": 0.5, "send_images": False})
+    assert done["images"] == []
+    assert "Denoising strength: 0.5" in json.loads(done["info"])["infotexts"][0]
+    post(host, "img2img", JOB, status=404)
+
+
+def test_script_arguments_through_the_api(host: serve.Host) -> None:
+    on = {"alwayson_scripts": {"FreeU": {"args": [True]}}}
+    text = json.loads(post(host, "txt2img", {**JOB, **on})["info"])["infotexts"][0]
+    assert "FreeU b1: 1.3" in text
+    too_many = {"alwayson_scripts": {"freeu": {"args": [True, *[0] * 100]}}}
+    post(host, "txt2img", {**JOB, **too_many}, status=500)
+    assert post(host, "txt2img", {**JOB, "alwayson_scripts": {"no such": {}}}, status=422)["error"] == "HTTPException"
+    post(host, "txt2img", {**JOB, "alwayson_scripts": {"x/y/z plot": {}}}, status=422)
+    post(host, "txt2img", {**JOB, "script_name": "no such"}, status=422)
+
+
+def test_infotext_through_the_api(host: serve.Host) -> None:
+    text = "green apple\nSteps: 3, Sampler: Heun, CFG scale: 2.5, Seed: 7, Size: 64x96, FreeU version: 2, FreeU b1: 1.2"
+    info = json.loads(post(host, "txt2img", {"infotext": text, "steps": 2})["info"])
+    assert (info["prompt"], info["steps"], info["sampler_name"]) == ("green apple", 2, "Heun")
+    assert (info["width"], info["height"], info["seed"], info["cfg_scale"]) == (64, 96, 7, 2.5)
+    assert info["extra_generation_params"]["FreeU b1"] == "1.2"
+
+
+def test_an_error_in_sampling_is_answered_with_its_message(host: serve.Host) -> None:
+    error = post(host, "txt2img", {**JOB, "prompt": "quux"}, status=500)
+    assert error["error"] == "PromptError"
+    assert "quux" in error["errors"]
+    assert (error["detail"], error["body"]) == ("", "")
+    assert len(post(host, "txt2img", JOB)["images"]) == 1
+
+
+def test_numbers_that_json_does_not_have_arrive(host: serve.Host) -> None:
+    body = json.dumps({**JOB, "alwayson_scripts": {"freeu": {"args": [True, "2", float("nan")]}}})
+    answer = httpx.post(f"{host.url}/sdapi/v1/txt2img", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 500
+    assert "nan" in answer.json()["errors"]
+
+
+def test_options_through_the_api(host: serve.Host) -> None:
+    override = {"override_settings": {"sd_model_checkpoint": "emoji32-noised"}}
+    text = json.loads(post(host, "txt2img", {**JOB, **override})["info"])["infotexts"][0]
+    assert "Model: emoji32-noised" in text
+    assert get(host, "options")["sd_model_checkpoint"] == "emoji32"
+    post(host, "options", {"sd_model_checkpoint": "no such"}, status=500)
+
+
+def test_lists_of_the_api(host: serve.Host) -> None:
+    assert get(host, "scripts") == {"txt2img": ["x/y/z plot", "freeu"], "img2img": ["x/y/z plot", "freeu"]}
+    assert {entry["name"] for entry in get(host, "samplers")} >= {"Euler", "Heun"}
+    assert [entry["title"] for entry in get(host, "sd-models")] == ["emoji32", "emoji32-noised"]
+    assert get(host, "cmd-flags")["nowebui"] is False
+    tabs = [entry["is_img2img"] for entry in get(host, "script-info") if entry["name"] == "freeu"]
+    assert tabs == [False, True]
+
+
+def test_a_password_for_all_routes() -> None:
+    with serve.start(api_auth="me:secret", api_only=True) as guarded:
+        url = f"{guarded.url}/sdapi/v1/options"
+        assert httpx.get(url).status_code == 401
+        assert httpx.get(url, auth=("me", "wrong")).status_code == 401
+        assert httpx.get(url, auth=("me", "secret")).status_code == 200
+        assert "secret" not in httpx.get(f"{guarded.url}/sdapi/v1/cmd-flags", auth=("me", "secret")).text
+
+
+def test_reloading_the_page_loads_scripts_anew() -> None:
+    with serve.start() as reloaded:
+        before = scripts.scripts_data[0].module
+        unloaded = []
+        script_callbacks.on_script_unloaded(lambda: unloaded.append(1))
+        reloaded.reload_ui()
+        assert unloaded == [1]
+        assert scripts.scripts_data[0].module is not before
+        assert len(post(reloaded, "txt2img", JOB)["images"]) == 1
+        page = httpx.get(reloaded.url).text
+        assert "host.js" in page
+
+
+# The X/Y/Z plot
+
+
+def xyz(x: tuple[str, Any], y: tuple[str, Any] = ("Nothing", ""), lone: bool = False) -> dict[str, Any]:
+    """A request for a plot of two axes, each a label and its values as text or as choices."""
+    plot = next(script for script in scripts.scripts_txt2img.selectable_scripts if script.title() == "X/Y/Z plot")
+    labels = [option.label for option in plot.current_axis_options]  # type: ignore[attr-defined]
+    args: list[Any] = []
+    for label, values in (x, y, ("Nothing", "")):
+        args += [labels.index(label), values, []] if isinstance(values, str) else [labels.index(label), "", values]
+    return {**JOB, "script_name": "X/Y/Z plot", "script_args": [*args, True, lone, *[False] * 5, 0, False]}
+
+
+def test_a_plot(host: serve.Host) -> None:
+    done = post(host, "txt2img", xyz(("Steps", "2-4 (+2)"), ("Sampler", ["Euler", "DDIM"]), lone=True))
+    assert len(done["images"]) == 1 + 4
+    info = json.loads(done["info"])
+    grid = parse_generation_parameters(info["infotexts"][0])
+    assert (grid["Script"], grid["X Type"], grid["X Values"]) == ("X/Y/Z plot", "Steps", "2-4 (+2)")
+    assert grid["Y Values"] == "Euler, DDIM"
+    steps = [parse_generation_parameters(text)["Steps"] for text in info["infotexts"][1:]]
+    assert steps == ["2", "4", "2", "4"]
+
+
+def test_a_plot_checks_all_values_before_the_first_picture(host: serve.Host) -> None:
+    drawn = []
+    with callback(script_callbacks.on_cfg_denoiser, drawn.append):
+        error = post(host, "txt2img", xyz(("Sampler", ["Euler", "no such"])), status=500)
+    assert "no such" in error["errors"]
+    assert drawn == []
+
+
+def test_a_cell_that_fails_stays_blank(host: serve.Host) -> None:
+    done = post(host, "txt2img", xyz(("Prompt S/R", "apple, quux"), lone=True))
+    assert picture(done["images"][2]).getextrema() == ((0, 0),) * 3
+    assert picture(done["images"][1]).getextrema() != ((0, 0),) * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "numbers"),
+    [
+        ("1-3", int, [1, 2, 3]),
+        ("1-10 (+4)", int, [1, 5, 9]),
+        ("10-4 (-3)", int, [10, 7, 4]),
+        ("1-2 (+0.5)", float, [1, 1.5, 2]),
+        ("1-2 [5]", float, [1, 1.25, 1.5, 1.75, 2]),
+        ("0-10 [3]", int, [0, 5, 10]),
+        ("7", int, ["7"]),
+    ],
+)
+def test_ranges(host: serve.Host, text: str, kind: Any, numbers: list[Any]) -> None:
+    module = next(data.module for data in scripts.scripts_data if hasattr(data.module, "axis_options"))
+    assert list(module._expand(text, kind)) == pytest.approx(numbers) if kind is float else numbers
+
+
+def test_paste_fields_cover_the_scripts(host: serve.Host) -> None:
+    for tab in ("txt2img", "img2img"):
+        labels = {field.label for field in infotext_utils.paste_fields[tab]["fields"]}
+        assert {"Prompt", "Steps", "X Type"} <= labels

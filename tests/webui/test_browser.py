@@ -1,0 +1,273 @@
+"""The page in Chromium: what a user sees and does with FreeU, on the playground's host and real gradio."""
+
+import io
+
+import pytest
+import requests
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+SHORT, LONG = 10_000, 60_000
+"""Milliseconds that the page, and that a picture, may take on a busy machine."""
+
+expect.set_options(timeout=SHORT)
+
+
+def choose(page: Page, dropdown: str, name: str) -> None:
+    """Pick `name` from a dropdown, by its selector."""
+    page.locator(f"{dropdown} input").first.click()
+    page.locator(f"ul.options [aria-label='{name}']").click()
+
+
+class Tab:
+    """FreeU on one tab of the page, by what the user sees."""
+
+    def __init__(self, page: Page, name: str = "txt2img") -> None:
+        self.page, self.name = page, name
+        self.accordion = page.locator(f"#script_{name}_freeu_enabled")
+        self.status = self.accordion.locator(".freeu-status").first
+        self.switch = page.locator(f"#script_{name}_freeu_enabled-visible-checkbox")
+        self.preset = self._of("preset").locator("input")
+        self.curve = self._of("curve").locator("input, textarea").first
+
+    def _of(self, parameter: str):
+        return self.page.locator(f"#script_{self.name}_freeu_{parameter}")
+
+    def number(self, parameter: str):
+        """The number box of a slider."""
+        return self._of(parameter).locator("input[type=number]")
+
+    def slider(self, parameter: str):
+        """The handle of a slider."""
+        return self._of(parameter).locator("input[type=range]")
+
+    def set(self, parameter: str, value: str) -> None:
+        """Type a number, and leave its box."""
+        self.number(parameter).fill(value)
+        self.number(parameter).press("Tab")
+
+    def open(self, accordion: str = "enabled") -> None:
+        """Open an accordion; opening the outer one turns FreeU on."""
+        self._of(accordion).locator(".label-wrap").first.click()
+
+    def choose_preset(self, name: str) -> None:
+        choose(self.page, f"#script_{self.name}_freeu_preset", name)
+
+    def paste(self, infotext: str) -> None:
+        """Put an infotext into the prompt box, and press the arrow."""
+        self.page.locator(f"#{self.name}_prompt textarea, #{self.name}_prompt input").first.fill(infotext)
+        self.page.locator(f"#{self.name}_paste").click()
+
+    def generate(self, seed: int, ends: str = "Seed: {seed}, ") -> str:
+        """Press Generate, and wait until the text under the pictures has `ends` in it."""
+        self.page.locator(f"#{self.name}_seed input").fill(str(seed))
+        self.page.locator(f"#{self.name}_generate").click()
+        results = self.page.locator(f"#{self.name}_results")
+        expect(results).to_contain_text(ends.format(seed=seed), timeout=LONG)
+        return results.inner_text()
+
+    def picture(self) -> Image.Image:
+        """The first picture of the gallery."""
+        source = self.page.locator(f"#{self.name}_gallery img").first.get_attribute("src")
+        return Image.open(io.BytesIO(requests.get(source).content))
+
+
+@pytest.fixture
+def page(browser, playground):
+    context = browser.new_context(viewport={"width": 1400, "height": 1400})
+    page = context.new_page()
+    page.set_default_timeout(SHORT)
+    broken = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.goto(playground.url)
+    page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
+    yield page
+    context.close()
+    assert broken == []
+
+
+@pytest.fixture
+def tab(page):
+    return Tab(page)
+
+
+def small(page):
+    """Small pictures of few steps."""
+    for name, value in (("width", "64"), ("height", "64"), ("steps", "4")):
+        box = page.locator(f"#txt2img_{name} input[type=number]")
+        box.fill(value)
+        box.press("Tab")
+
+
+def test_switching_on_draws_with_freeu_and_off_without(page, tab):
+    small(page)
+    assert "FreeU" not in tab.generate(1)
+    off = tab.picture()
+    tab.open()
+    expect(tab.status).to_contain_text("b1, s1 on 3 blocks, b2, s2 on 2 blocks; steps 1 to 4 of 4")
+    tab.set("b1", "1.5")
+    assert "FreeU b1: 1.5, FreeU s1: 0.9" in tab.generate(2)
+    assert "FreeU b1: 1.5" in tab.generate(1)
+    on = tab.picture()
+    assert "FreeU b1: 1.5" in on.info["parameters"]
+    assert on.tobytes() != off.tobytes()
+    tab.switch.click()
+    assert "FreeU" not in tab.generate(3)
+    assert "FreeU" not in tab.generate(1)
+    assert tab.picture().tobytes() == off.tobytes()
+
+
+def test_a_preset_fills_the_controls_and_leaving_it_is_shown(page, tab):
+    tab.open()
+    tab.choose_preset("SD1.5")
+    expect(tab.number("b2")).to_have_value("1.6")
+    expect(tab.preset).to_have_value("SD1.5")
+    tab.slider("b2").focus()
+    tab.slider("b2").press("ArrowRight")
+    tab.set("b2", "1.61")
+    expect(tab.preset).to_have_value("Custom")
+    tab.set("b2", "1.6")
+    expect(tab.preset).to_have_value("SD1.5")
+    tab.choose_preset("Automatic")
+    expect(tab.number("b2")).to_have_value("1.4")
+    expect(tab.preset).to_have_value("SDXL")
+
+
+def test_dragging_a_slider_is_noticed(page, tab):
+    tab.open()
+    handle = tab.slider("b1").bounding_box()
+    page.mouse.move(handle["x"] + handle["width"] * 0.575, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(handle["x"] + handle["width"] * 0.9, handle["y"] + handle["height"] / 2, steps=5)
+    page.mouse.up()
+    expect(tab.preset).to_have_value("Custom")
+    assert float(tab.number("b1").input_value()) > 2
+
+
+def test_the_status_line_follows_every_kind_of_control_and_the_steps(page, tab):
+    tab.open()
+    expect(tab.status).to_contain_text("steps 1 to 20 of 20")
+    tab.open("schedule")
+    tab.set("start", "0.5")
+    expect(tab.status).to_contain_text("steps 11 to 20 of 20")
+    steps = page.locator("#txt2img_steps input[type=number]")
+    steps.fill("10")
+    steps.press("Tab")
+    expect(tab.status).to_contain_text("steps 6 to 10 of 10")
+    page.locator("#script_txt2img_freeu_passes label", has_text="first").click()
+    expect(tab.status).to_contain_text("not in the hires. fix pass")
+    tab.curve.fill("0:1, 0.1:1, 0.2:0")
+    expect(tab.status).to_contain_text("steps 1 to 2 of 10")
+
+
+def test_a_wrong_curve_is_told_at_once_and_refuses_the_job(page, tab):
+    small(page)
+    tab.open()
+    tab.open("schedule")
+    tab.curve.fill("0:0, 2:1")
+    expect(tab.status).to_contain_text("curve: '0:0, 2:1' is not allowed; it is empty, or points progress:strength")
+    assert "SettingsError: curve: '0:0, 2:1' is not allowed" in tab.generate(1, ends="SettingsError")
+    tab.curve.fill("")
+    expect(tab.status).to_contain_text("steps 1 to 4 of 4")
+    assert "FreeU b1: 1.3" in tab.generate(1)
+
+
+INFOTEXT = "red apple\nSteps: 10, Sampler: Euler, CFG scale: 3, Seed: 5, Size: 64x64, Model: emoji32"
+
+
+def test_pasting_restores_the_controls_and_a_picture_without_freeu_turns_it_off(page, tab):
+    tab.paste(
+        f'{INFOTEXT}, FreeU version: 1, FreeU b1: 1.2, FreeU s1: 0.6, FreeU curve: "0:0, 1:1", FreeU width2: 0.25'
+    )
+    expect(tab.switch).to_be_checked()
+    expect(tab.number("b1")).to_have_value("1.2")
+    expect(tab.number("s1")).to_have_value("0.6")
+    expect(tab.curve).to_have_value("0:0, 1:1")
+    expect(page.locator("#script_txt2img_freeu_version input:checked")).to_have_value("1")
+    expect(tab.status).to_contain_text("steps 2 to 10 of 10")
+    expect(tab.preset).to_have_value("Custom")
+    tab.open("advanced")
+    expect(tab.number("width2")).to_have_value("0.25")
+    tab.paste(INFOTEXT)
+    expect(tab.switch).not_to_be_checked()
+    expect(tab.number("b1")).to_have_value("1.2")
+
+
+def test_pasting_another_tools_picture(page, tab):
+    tab.paste(f"{INFOTEXT}, freeu_enabled: True, freeu_b1: 1.1, freeu_b2: 1.2, freeu_s1: 0.6, freeu_s2: 0.4")
+    expect(tab.switch).to_be_checked()
+    expect(tab.number("b1")).to_have_value("1.1")
+    expect(tab.preset).to_have_value("SDXL gentle")
+
+
+def test_pasting_a_damaged_picture_is_told_and_changes_nothing(page, tab):
+    tab.open()
+    tab.set("b1", "1.7")
+    tab.paste(f"{INFOTEXT}, FreeU b1: 17, FreeU s1: 0.1")
+    expect(page.locator(".toast-body, .toast-wrap").first).to_contain_text("b1: '17' is not allowed")
+    expect(tab.status).to_contain_text("b1: '17' is not allowed")
+    expect(tab.switch).to_be_checked()
+    expect(tab.number("b1")).to_have_value("1.7")
+    expect(tab.number("s1")).to_have_value("0.9")
+
+
+def test_send_to_img2img_takes_freeu_along(page, tab):
+    small(page)
+    tab.open()
+    tab.choose_preset("SDXL gentle")
+    expect(tab.number("s1")).to_have_value("0.6")
+    tab.generate(1)
+    page.locator("#txt2img_results button", has_text="Send to img2img").click()
+    other = Tab(page, "img2img")
+    expect(other.switch).to_be_checked()
+    expect(other.number("s1")).to_have_value("0.6")
+    expect(other.preset).to_have_value("SDXL gentle")
+    assert "FreeU s1: 0.6" in other.generate(2)
+
+
+def test_png_info_sends_a_pictures_settings(page, tab, tmp_path):
+    small(page)
+    tab.open()
+    tab.set("b1", "1.23")
+    tab.generate(1)
+    path = tmp_path / "picture.png"
+    path.write_bytes(requests.get(page.locator("#txt2img_gallery img").first.get_attribute("src")).content)
+    page.reload()
+    page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
+    page.locator("#tabs > .tab-nav button", has_text="PNG Info").click()
+    page.locator("#pnginfo_image input[type=file]").set_input_files(path)
+    expect(page.locator("#tab_pnginfo")).to_contain_text("FreeU b1: 1.23")
+    page.locator("#tab_pnginfo #txt2img_tab").click()
+    expect(tab.switch).to_be_checked()
+    expect(tab.number("b1")).to_have_value("1.23")
+
+
+def test_the_other_tabs_steps_are_its_own(page):
+    tab = Tab(page, "img2img")
+    page.locator("#tabs > .tab-nav button", has_text="img2img").click()
+    tab.open()
+    steps = page.locator("#img2img_steps input[type=number]")
+    steps.fill("30")
+    steps.press("Tab")
+    expect(tab.status).to_contain_text("of 30")
+
+
+def test_an_xyz_grid(page, tab):
+    small(page)
+    choose(page, "#script_list", "X/Y/Z plot")
+    choose(page, "#script_txt2img_xyz_plot_x_type", "[FreeU] b1")
+    page.locator("#script_txt2img_xyz_plot_x_values textarea, #script_txt2img_xyz_plot_x_values input").first.fill(
+        "1, 1.6"
+    )
+    text = tab.generate(1, ends="X Type: [FreeU] b1")
+    assert 'X Values: "1, 1.6"' in text
+    grid = tab.picture()
+    assert grid.width >= 2 * 64
+
+
+def test_ids_are_unique_and_controls_have_help(page):
+    ids = page.evaluate("[...document.querySelectorAll('[id*=freeu]')].map(element => element.id)")
+    assert len(ids) > 2 * 30
+    assert sorted(set(ids)) == sorted(ids)
+    for name in ("b1", "width3", "stage_map", "preset"):
+        assert len(page.locator(f"#script_txt2img_freeu_{name}").get_attribute("title")) > 20
