@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +34,14 @@ def run_demo(options: argparse.Namespace) -> None:
     drawings = demo.draw(model.load(), _job(options, prompts), ways)
     demo.save_comparison(prompts, drawings, options.out)
     sys.stdout.write(f"{demo.report(drawings)}\n{options.out}\n")
+
+
+def run_serve(options: argparse.Namespace) -> None:
+    """Serve a page and an API with the extension, as a WebUI would."""
+    from playground import serve  # needs gradio, and takes a second
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    serve.run(options.port, options.api_auth, options.nowebui)
 
 
 def run_words(options: argparse.Namespace) -> None:
@@ -68,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_job(drawing)
     _add_settings(drawing)
     command("words", run_words)
+    serving = command("serve", run_serve)
+    serving.add_argument("--port", type=_whole(1, 65535), default=7860)
+    serving.add_argument("--api-auth", type=_login, metavar="NAME:PASSWORD", help="what the API asks for")
+    serving.add_argument("--nowebui", action="store_true", help="serve the API alone")
     training = command("train", run_train)
     training.add_argument("--steps", type=_whole(1, 10_000_000), default=train.Plan.steps)
     training.add_argument("--checkpoint", type=Path, default=Path("training/checkpoint.pt"), metavar="FILE")
@@ -121,6 +135,14 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; it is a number")
     return number
+
+
+def _login(text: str) -> str:
+    if not re.fullmatch("[^:,]+:[^:,]+(,[^:,]+:[^:,]+)*", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; it is name:password, or several with commas between"
+        )
+    return text
 
 
 def _png(text: str) -> Path:

@@ -24,47 +24,62 @@ DEFAULT_STEPS = 20
 Infotext = Mapping[str, Any]
 
 
-def refresh(preset: str, steps: float, *values: Value) -> tuple[Any, str]:
-    """The preset's name and the status line for the values of the page."""
-    try:
-        settings = Settings.parse(values)
-    except SettingsError as error:
-        return gr.update(), _alert(error)
-    return _name(settings, preset), _status(settings, steps)
+class Answers:
+    """The answers for one tab. img2img samples fewer steps than its slider says, so its run is told in per cent."""
 
+    def __init__(self, is_img2img: bool) -> None:
+        self.is_img2img = is_img2img
 
-def refresh_steps(preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
-    """The same for other steps, and those steps."""
-    return (steps, *refresh(preset, steps, *values))
+    def refresh(self, preset: str, steps: float, *values: Value) -> tuple[Any, str]:
+        """The preset's name and the status line for the values of the page."""
+        try:
+            settings = Settings.parse(values)
+        except SettingsError as error:
+            return gr.update(), _alert(error)
+        return _name(settings, preset), self.status(settings, steps)
 
+    def refresh_steps(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
+        """The same for other steps, and those steps."""
+        return (steps, *self.refresh(preset, steps, *values))
 
-def fill(preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
-    """What `refresh` answers, and the values of a preset; Custom fills in nothing."""
-    unchanged = [gr.update()] * (len(TABLE) - 1)
-    if preset == CUSTOM:
-        return (*refresh(preset, steps, *values), *unchanged)
-    if preset not in presets.available():
-        message = _alert("Automatic knows SD 1, SD 2 and SDXL; none of them is loaded.")
-        return (CUSTOM, message, *unchanged)
-    settings = presets.available()[preset].replace(enabled=values[0])
-    filled = [value for name, value in settings.to_dict().items() if name != "enabled"]
-    if preset == presets.AUTOMATIC:
-        preset = presets.FOR_FAMILY[host.model_family()]
-    return (preset, _status(settings, steps), *filled)
+    def fill(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
+        """What `refresh` answers, and the values of a preset; Custom fills in nothing."""
+        unchanged = [gr.update()] * (len(TABLE) - 1)
+        if preset == CUSTOM:
+            return (*self.refresh(preset, steps, *values), *unchanged)
+        if preset not in presets.available():
+            message = _alert("Automatic knows SD 1, SD 2 and SDXL; none of them is loaded.")
+            return (CUSTOM, message, *unchanged)
+        settings = presets.available()[preset].replace(enabled=values[0])
+        filled = [value for name, value in settings.to_dict().items() if name != "enabled"]
+        if preset == presets.AUTOMATIC:
+            preset = presets.FOR_FAMILY[host.model_family()]
+        return (preset, self.status(settings, steps), *filled)
+
+    def paste_report(self, infotext: Infotext) -> str:
+        """The status line for a pasted picture, or why its FreeU settings could not be read."""
+        try:
+            settings = from_infotext(infotext) or Settings(enabled=False)
+        except SettingsError as error:
+            message = f"FreeU is left as it was, since the picture's settings could not be read: {error}"
+            gr.Warning(message)
+            return _alert(message)
+        return self.status(settings, paste_steps(infotext))
+
+    def status(self, settings: Settings, steps: float) -> str:
+        """The status line, or why FreeU can do nothing."""
+        known = None if self.is_img2img else int(steps)
+        try:
+            line = status.describe(settings, host.loaded_unet(), host.model_family(), known)
+        except UnsupportedUNetError as error:
+            return _alert(f"FreeU can do nothing: {error}")
+        return f"<p>{html.escape(line)}</p>"
 
 
 def _name(settings: Settings, preset: str = CUSTOM) -> str:
     """The name of the preset with these values, the given one if it is that."""
     values = settings.replace(enabled=True)
     return preset if presets.named().get(preset) == values else presets.name_of(settings) or CUSTOM
-
-
-def _status(settings: Settings, steps: float) -> str:
-    try:
-        line = status.describe(settings, host.loaded_unet(), host.model_family(), int(steps))
-    except UnsupportedUNetError as error:
-        return _alert(f"FreeU can do nothing: {error}")
-    return f"<p>{html.escape(line)}</p>"
 
 
 def _alert(message: object) -> str:
@@ -104,14 +119,3 @@ def paste_preset(infotext: Infotext) -> str | None:
 def paste_steps(infotext: Infotext) -> float:
     """A picture's steps, for the status line."""
     return float(infotext.get("Steps", DEFAULT_STEPS))
-
-
-def paste_report(infotext: Infotext) -> str | None:
-    """The status line for a pasted picture, or why its FreeU settings could not be read."""
-    try:
-        settings = from_infotext(infotext) or Settings(enabled=False)
-    except SettingsError as error:
-        message = f"FreeU is left as it was, since the picture's settings could not be read: {error}"
-        gr.Warning(message)
-        return _alert(message)
-    return _status(settings, paste_steps(infotext))

@@ -27,8 +27,9 @@ _QUIETLY: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 class Controls:
     """The accordion of one tab. `values` are its controls in the order of the table."""
 
-    def __init__(self, title: str, elem_id: ElemId) -> None:
+    def __init__(self, title: str, elem_id: ElemId, is_img2img: bool) -> None:
         self.elem_id = elem_id
+        self.answers = answers.Answers(is_img2img)
         with InputAccordion(False, label=title, elem_id=elem_id("enabled")) as enabled:
             others = {name: _control(name, param, elem_id(name)) for name, param in TABLE.items() if name != "enabled"}
             self.by_name = {"enabled": enabled, **others}
@@ -48,12 +49,16 @@ class Controls:
         """Tell the status line the steps of the host's slider."""
         self.steps.value = steps.value
         inputs, outputs = [self.preset, steps, *self.values], [self.steps, self.preset, self.status]
-        steps.change(answers.refresh_steps, inputs, outputs, **_QUIETLY)
+        steps.change(self.answers.refresh_steps, inputs, outputs, **_QUIETLY)
 
     def paste_fields(self) -> list[PasteField]:
-        """What the host restores from a picture's infotext."""
+        """What the host restores from a picture's infotext; all but the last is also sent from tab to tab."""
         fields = [PasteField(self.by_name[name], answers.PASTE[name]) for name in TABLE]
-        shown = {self.preset: answers.paste_preset, self.steps: answers.paste_steps, self.status: answers.paste_report}
+        shown = {
+            self.preset: answers.paste_preset,
+            self.steps: answers.paste_steps,
+            self.status: self.answers.paste_report,
+        }
         return [*fields, *(PasteField(component, function) for component, function in shown.items())]
 
     def _lay_out(self) -> None:
@@ -84,9 +89,10 @@ class Controls:
         for name, param in TABLE.items():
             # A slider tells each pixel of a drag, unless asked for its end.
             event = {"switch": "change", "number": "release"}.get(param.kind, "input")
-            getattr(self.by_name[name], event)(answers.refresh, inputs, outputs, **_QUIETLY)
+            getattr(self.by_name[name], event)(self.answers.refresh, inputs, outputs, **_QUIETLY)
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
-        self.preset.input(answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
+        self.preset.change(self.answers.refresh, inputs, outputs, **_QUIETLY)
+        self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
 
 
 def _control(name: str, param: Param, elem_id: str) -> Any:

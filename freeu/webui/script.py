@@ -35,9 +35,9 @@ class FreeU(scripts.Script):  # type: ignore[misc]
 
     def ui(self, is_img2img: bool) -> list[Any]:
         """Make the controls. The host may do this several times, and once more to see their initial values."""
-        controls = Controls(self.title(), self.elem_id)
+        controls = Controls(self.title(), self.elem_id, is_img2img)
         self.infotext_fields = controls.paste_fields()
-        self.paste_field_names = [target for _, target in self.infotext_fields]
+        self.paste_field_names = [target for _, target in self.infotext_fields[:-1]]
         # The host's step slider is of this page or, when only initial values are asked for, nowhere.
         steps, self._steps = self._steps, None
         if steps is None:

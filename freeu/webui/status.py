@@ -12,10 +12,11 @@ from freeu.params import STAGES, Settings, Stage
 from freeu.schedule import TIMESTEPS, strength
 
 
-def describe(settings: Settings, unet: nn.Module, family: str, steps: int) -> str:
-    """One line, such as "SDXL: b1, s1 on 4 blocks, b2, s2 on 3; steps 4 to 16 of 20".
+def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None) -> str:
+    """One line, such as "SDXL: b1, s1 on 4 blocks, b2, s2 on 3 blocks; steps 4 to 16 of 20".
 
-    `family` names the loaded model, `steps` the job's steps. Raises UnsupportedUNetError.
+    `family` names the loaded model; `steps` are the job's, None where they are not known beforehand.
+    Raises UnsupportedUNetError.
     """
     blocks = Counter(block.stage for block in decoder_blocks(unet, settings.stage_map))
     changed = {n: names for n in STAGES if (names := _changed(settings.stage(n), n))}
@@ -27,15 +28,17 @@ def describe(settings: Settings, unet: nn.Module, family: str, steps: int) -> st
     return f"{family or type(unet).__name__}: {what}"
 
 
-def when(settings: Settings, steps: int) -> str:
-    """At which of the job's steps FreeU acts, counted from 1, and in which pass."""
+def when(settings: Settings, steps: int | None) -> str:
+    """At which of the job's steps FreeU acts, counted from 1, or in which part of the run; and in which pass."""
     noise = settings.clock == "noise"
-    total = TIMESTEPS if noise else steps
+    total = TIMESTEPS if noise else steps or 100
     acting = [step for step in range(total) if strength(settings, step, total)]
     if not acting:
         return "no step"
     if noise:
         text = f"while the timestep is {TIMESTEPS - 1 - acting[0]} to {TIMESTEPS - 1 - acting[-1]}"
+    elif steps is None:
+        text = f"from {acting[0]} % to {acting[-1] + 1} % of the run"
     else:
         text = f"{_steps(acting)} of {steps}"
     return text if settings.passes == "both" else f"{text}, {_PASSES[settings.passes]}"

@@ -242,14 +242,14 @@ def test_png_info_sends_a_pictures_settings(page, tab, tmp_path):
     expect(tab.number("b1")).to_have_value("1.23")
 
 
-def test_the_other_tabs_steps_are_its_own(page):
+def test_img2img_tells_its_run_in_per_cent(page):
+    """Its denoising strength decides how many steps there are."""
     tab = Tab(page, "img2img")
     page.locator("#tabs > .tab-nav button", has_text="img2img").click()
     tab.open()
-    steps = page.locator("#img2img_steps input[type=number]")
-    steps.fill("30")
-    steps.press("Tab")
-    expect(tab.status).to_contain_text("of 30")
+    tab.open("schedule")
+    tab.set("start", "0.25")
+    expect(tab.status).to_contain_text("from 25 % to 100 % of the run")
 
 
 def test_an_xyz_grid(page, tab):

@@ -47,3 +47,8 @@ def test_a_model_without_ldms_decoder_is_told():
 )
 def test_when(changes, text):
     assert when(Settings(**changes), 4) == text
+
+
+def test_where_the_number_of_steps_is_not_known_the_run_is_told_in_per_cent():
+    assert when(Settings(start=0.2, stop=0.8), None) == "from 20 % to 80 % of the run"
+    assert when(Settings(passes="hires"), None) == "from 0 % to 100 % of the run, only in the hires. fix pass"
