@@ -259,16 +259,19 @@ def test_hires_fix_and_its_passes(client):
     assert pixels(client.draw({**ON, "passes": "first"})) == pixels(client.draw(ON))
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["img2img", "inpainting"])
 @pytest.mark.usefixtures("unharmed")
-def test_img2img_and_inpainting(client):
+def test_img2img(client, masked):
     image = client.draw().image
     mask = Image.new("L", image.size)
     mask.paste(255, (0, 0, 32, 64))
-    for job in ({}, {"mask_image": mask}):
-        off = pixels(client.redraw(image, **job))
-        assert pixels(client.redraw(image, ON, **job)) != off
-        assert pixels(client.redraw(image, **job)) == off
-        assert pixels(client.redraw(image, {**ON, "passes": "hires"}, **job)) == off
+    job = {"mask_image": mask} if masked else {}
+    off = pixels(client.redraw(image, **job))
+    assert pixels(client.redraw(image, ON, **job)) != off
+    if pixels(client.redraw(image, **job)) != pixels(client.redraw(image, **job)):
+        pytest.skip("this WebUI's inpainting is another picture each time")  # Forge's is
+    assert pixels(client.redraw(image, **job)) == off
+    assert pixels(client.redraw(image, {**ON, "passes": "hires"}, **job)) == off
 
 
 def test_a_batch_is_its_pictures_alone(client):
