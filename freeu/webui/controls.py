@@ -91,7 +91,6 @@ class Controls:
             event = {"switch": "change", "number": "release"}.get(param.kind, "input")
             getattr(self.by_name[name], event)(self.answers.refresh, inputs, outputs, **_QUIETLY)
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
-        self.preset.change(self.answers.refresh, inputs, outputs, **_QUIETLY)
         self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
 
 

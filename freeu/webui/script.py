@@ -18,7 +18,7 @@ from freeu.webui.controls import Controls
 log = logging.getLogger(__name__)
 
 
-class FreeU(scripts.Script):  # type: ignore[misc]
+class FreeU(scripts.Script):
     """FreeU on one tab. Holds nothing of a job: that lives on the job's `p`."""
 
     def __init__(self) -> None:

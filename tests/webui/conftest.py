@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from playground import serve
 from tests.webui.client import Client
+
+serve.enter()  # the host's modules are to be found from here on
 
 
 @pytest.fixture(scope="session")
 def playground():
     """The small host with the extension, running in this process."""
-    from playground import serve
-
     with serve.start() as server:
         yield server
 

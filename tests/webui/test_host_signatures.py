@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 REAL = os.environ.get("FREEU_WEBUI_DIR")
-OURS = Path(__file__).parent.parent / "playground" / "webui"
+OURS = Path(__file__).parent.parent.parent / "playground" / "webui"
 FILES = [
     path.relative_to(OURS)
     for folder in ("modules", "modules/api", "scripts")

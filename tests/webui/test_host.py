@@ -15,15 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PIL import Image
-
-pytest.importorskip("gradio")
-
-from playground import serve
-
-serve.enter()
-
-from modules import (  # noqa: E402
+from modules import (
     infotext_utils,
     processing,
     prompt_parser,
@@ -33,7 +25,10 @@ from modules import (  # noqa: E402
     sd_samplers,
     shared,
 )
-from modules.infotext_utils import parse_generation_parameters, quote, unquote  # noqa: E402
+from modules.infotext_utils import parse_generation_parameters, quote, unquote
+from PIL import Image
+
+from playground import serve
 
 STEPS = 6
 JOB: dict[str, Any] = {"prompt": "red apple", "seed": 1, "steps": STEPS, "width": 128, "height": 128}

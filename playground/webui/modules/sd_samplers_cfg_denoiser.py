@@ -1,0 +1,83 @@
+"""The model as samplers see it: guided by prompts, masked, and open to callbacks before each call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modules import prompt_parser, sd_samplers_common
+from modules.script_callbacks import CFGDenoiserParams, cfg_denoiser_callback
+from modules.shared import opts, state
+
+CondsList = list[list[tuple[int, float]]]
+
+
+class CFGDenoiser(nn.Module):
+    """Classifier-free guidance by all prompts of a picture, against its negative prompt.
+
+    steps: what the user asked for, less what img2img leaves out. total_steps: expected calls of the model.
+    step: calls made. mask keeps `init_latent`, nmask is where pictures change.
+    """
+
+    def __init__(self, sampler: sd_samplers_common.Sampler) -> None:
+        super().__init__()
+        self.sampler = sampler
+        self.model_wrap: Any = None
+        self.p: Any = None
+        self.mask: Any = None
+        self.nmask: Any = None
+        self.init_latent: Any = None
+        self.steps = 0
+        self.total_steps = 0
+        self.step = 0
+
+    @property
+    def inner_model(self) -> Any:
+        """The model without guidance: (x, sigma, context) to the picture without noise."""
+        return self.model_wrap
+
+    def combine_denoised(self, x_out: Tensor, conds_list: CondsList, uncond: Tensor, cond_scale: float) -> Tensor:
+        """Each picture's prompts, weighed, against its negative prompt."""
+        denoised_uncond = x_out[-len(uncond) :]
+        denoised = denoised_uncond.clone()
+        for i, conds in enumerate(conds_list):
+            for index, weight in conds:
+                denoised[i] += (x_out[index] - denoised_uncond[i]) * (weight * cond_scale)
+        return denoised
+
+    def update_inner_model(self) -> None:
+        """Another model was loaded: take its contexts."""
+        self.sampler.sampler_extra_args["cond"], self.sampler.sampler_extra_args["uncond"] = self.p.get_conds()
+
+    def forward(
+        self, x: Tensor, sigma: Tensor, uncond: Any, cond: Any, cond_scale: float, s_min_uncond: float, image_cond: Any
+    ) -> Tensor:
+        """The picture without noise, as far as it can be told from `x` at `sigma`, each of shape (pictures, ...)."""
+        if state.interrupted or state.skipped:
+            raise sd_samplers_common.InterruptedException
+        if sd_samplers_common.apply_refiner(self):
+            cond, uncond = self.sampler.sampler_extra_args["cond"], self.sampler.sampler_extra_args["uncond"]
+        conds_list, tensor = prompt_parser.reconstruct_multicond_batch(cond, self.step)
+        uncond = prompt_parser.reconstruct_cond_batch(uncond, self.step)
+        repeats = torch.tensor([len(conds) for conds in conds_list])
+        x_in = torch.cat([x.repeat_interleave(repeats, 0), x])
+        sigma_in = torch.cat([sigma.repeat_interleave(repeats, 0), sigma])
+        params = CFGDenoiserParams(
+            x_in, image_cond, sigma_in, state.sampling_step, state.sampling_steps, tensor, uncond, self
+        )
+        cfg_denoiser_callback(params)
+        denoised = self.combine_denoised(self._call_model(params, len(x)), conds_list, params.text_uncond, cond_scale)
+        if self.mask is not None:
+            denoised = denoised * self.nmask + self.init_latent * self.mask
+        self.sampler.last_latent = denoised
+        self.step += 1
+        return denoised
+
+    def _call_model(self, params: CFGDenoiserParams, pictures: int) -> Tensor:
+        """All contexts at once or, if the option says so, as many at a time as there are pictures."""
+        context = torch.cat([params.text_cond, params.text_uncond])
+        at_once = len(context) if opts.batch_cond_uncond else pictures
+        parts = zip(*(torch.split(tensor, at_once) for tensor in (params.x, params.sigma, context)), strict=True)
+        return torch.cat([self.inner_model(x, sigma, cond=cond) for x, sigma, cond in parts])
