@@ -49,8 +49,6 @@ class StableDiffusionProcessing:
     cfg_scale: float = 3.0
     width: int = 256
     height: int = 256
-    do_not_save_samples: bool = False
-    do_not_save_grid: bool = False
     extra_generation_params: Any = None
     denoising_strength: float | None = None
     override_settings: Any = None
@@ -58,9 +56,8 @@ class StableDiffusionProcessing:
     refiner_checkpoint: str | None = None
     refiner_switch_at: float | None = None
 
-    scripts_value: Any = field(default=None, init=False)
-    script_args_value: Any = field(default=None, init=False)
-    scripts_setup_complete: bool = field(default=False, init=False)
+    scripts: Any = field(default=None, init=False)
+    script_args: Any = field(default=None, init=False)
     comments: dict[str, int] = field(default_factory=dict, init=False)
     refiner_checkpoint_info: Any = field(default=None, init=False)
     sampler: Any = field(default=None, init=False)
@@ -74,8 +71,6 @@ class StableDiffusionProcessing:
     all_negative_prompts: list[str] = field(default_factory=list, init=False)
     all_seeds: list[int] = field(default_factory=list, init=False)
     all_subseeds: list[int] = field(default_factory=list, init=False)
-    main_prompt: str = field(default="", init=False)
-    main_negative_prompt: str = field(default="", init=False)
     prompts: list[str] = field(default_factory=list, init=False)
     negative_prompts: list[str] = field(default_factory=list, init=False)
     seeds: list[int] = field(default_factory=list, init=False)
@@ -88,32 +83,6 @@ class StableDiffusionProcessing:
         self.extra_generation_params = self.extra_generation_params or {}
         self.override_settings = self.override_settings or {}
 
-    @property
-    def scripts(self) -> Any:
-        """The runner of the tab's scripts."""
-        return self.scripts_value
-
-    @scripts.setter
-    def scripts(self, value: Any) -> None:
-        self.scripts_value = value
-        self.setup_scripts()
-
-    @property
-    def script_args(self) -> Any:
-        """The values of all scripts' controls."""
-        return self.script_args_value
-
-    @script_args.setter
-    def script_args(self, value: Any) -> None:
-        self.script_args_value = value
-        self.setup_scripts()
-
-    def setup_scripts(self) -> None:
-        """Let the scripts set the job up, once it has both them and their arguments."""
-        if self.scripts_value and self.script_args_value and not self.scripts_setup_complete:
-            self.scripts_setup_complete = True
-            self.scripts.setup_scrips(self, is_ui=not self.is_api)
-
     def comment(self, text: str) -> None:
         """Say something beside the pictures, once."""
         self.comments[text] = 1
@@ -124,7 +93,6 @@ class StableDiffusionProcessing:
         self.all_prompts = self.prompt if isinstance(self.prompt, list) else [self.prompt] * count
         negative = self.negative_prompt
         self.all_negative_prompts = negative if isinstance(negative, list) else [negative] * len(self.all_prompts)
-        self.main_prompt, self.main_negative_prompt = self.all_prompts[0], self.all_negative_prompts[0]
 
     def setup_conds(self) -> None:
         """What the model makes of the batch's prompts."""
@@ -190,13 +158,9 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
         if self.latent_scale_mode is None:
             raise ValueError(f"hr_upscaler: {self.hr_upscaler!r} is unknown; there are {', '.join(modes)}")
         self.calculate_target_resolution()
-        if not state.processing_has_refined_job_count:
-            state.job_count = 2 * (self.n_iter if state.job_count == -1 else state.job_count)
-            state.processing_has_refined_job_count = True
-        if self.hr_second_pass_steps:
-            self.extra_generation_params["Hires steps"] = self.hr_second_pass_steps
-        if self.hr_upscaler is not None:
-            self.extra_generation_params["Hires upscaler"] = self.hr_upscaler
+        noted = {"Hires steps": self.hr_second_pass_steps, "Hires upscaler": self.hr_upscaler}
+        self.extra_generation_params.update({key: value for key, value in noted.items() if value})
+        state.job_count = 2 * self.n_iter if state.job_count == -1 else state.job_count
 
     def calculate_target_resolution(self) -> None:
         """The size of the second pass. Raises ValueError where the model cannot draw it."""

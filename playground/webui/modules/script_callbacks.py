@@ -61,11 +61,6 @@ def on_app_started(callback: Callable[..., object], *, name: str | None = None) 
     _add("app_started", callback, name)
 
 
-def on_model_loaded(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with a model that was loaded."""
-    _add("model_loaded", callback, name)
-
-
 def on_ui_settings(callback: Callable[..., object], *, name: str | None = None) -> None:
     """Call back when options of one's own can be added to `shared.opts`."""
     _add("ui_settings", callback, name)
@@ -74,11 +69,6 @@ def on_ui_settings(callback: Callable[..., object], *, name: str | None = None) 
 def on_cfg_denoiser(callback: Callable[..., object], *, name: str | None = None) -> None:
     """Call back with CFGDenoiserParams before each call of the model."""
     _add("cfg_denoiser", callback, name)
-
-
-def on_after_component(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with (component, **kwargs) after the page made one of its own controls."""
-    _add("after_component", callback, name)
 
 
 def on_infotext_pasted(callback: Callable[..., object], *, name: str | None = None) -> None:
@@ -101,11 +91,6 @@ def app_started_callback(demo: Blocks | None, app: FastAPI) -> None:
     _call("app_started", demo, app)
 
 
-def model_loaded_callback(sd_model: Any) -> None:
-    """A model took the place of another."""
-    _call("model_loaded", sd_model)
-
-
 def ui_settings_callback() -> None:
     """Options are collected."""
     _call("ui_settings")
@@ -114,11 +99,6 @@ def ui_settings_callback() -> None:
 def cfg_denoiser_callback(params: CFGDenoiserParams) -> None:
     """The model is about to be called."""
     _call("cfg_denoiser", params)
-
-
-def after_component_callback(component: Any, **kwargs: Any) -> None:
-    """A control was made with these keyword arguments."""
-    _call("after_component", component, **kwargs)
 
 
 def infotext_pasted_callback(infotext: str, params: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -37,13 +36,6 @@ class PostprocessImageArgs:
         self.image = image
 
 
-@dataclass
-class OnComponent:
-    """A control of the page, for who asked to be told of it."""
-
-    component: Any
-
-
 class Script:
     """Base of all scripts. A method that a script does not fill in does nothing.
 
@@ -56,16 +48,12 @@ class Script:
     args_from: int = 0
     args_to: int = 0
     alwayson = False
-    is_txt2img = False
     is_img2img = False
-    tabname: str | None = None
     group: Any = None
     infotext_fields: Any = None
     paste_field_names: Any = None
     api_info: Any = None
     controls: Any = None
-    on_after_component_elem_id: list[tuple[str, Callable[[OnComponent], object]]] | None = None
-    setup_for_ui_only = False
 
     def title(self) -> str:
         """What people call it; in lower case, its name in the API."""
@@ -77,9 +65,6 @@ class Script:
 
     def ui(self, is_img2img: bool) -> Any:
         """Make controls and return those whose values are the script's arguments."""
-
-    def setup(self, p: Any, *args: Any) -> None:
-        """A job has its scripts and their arguments."""
 
     def before_process(self, p: Any, *args: Any) -> None:
         """A job starts, before its options are applied."""
@@ -116,12 +101,6 @@ class Script:
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
         """The page made one of its own controls."""
-
-    def on_after_component(self, callback: Callable[[OnComponent], object], *, elem_id: str) -> None:
-        """Be told when the page has made the control of this id."""
-        if self.on_after_component_elem_id is None:
-            self.on_after_component_elem_id = []
-        self.on_after_component_elem_id.append((elem_id, callback))
 
     def elem_id(self, item_id: str) -> str:
         """An id for one of the script's controls: with the tab's name where the script is shown alike on both."""
@@ -214,7 +193,6 @@ class ScriptRunner:
         self.infotext_fields: list[Any] = []
         self.paste_field_names: list[Any] = []
         self.inputs: list[Any] = [None]
-        self.on_after_component_elem_id: dict[str, list[tuple[Any, Script]]] = {}
 
     def initialize_scripts(self, is_img2img: bool) -> None:
         """Make an object of each script that shows itself on this tab."""
@@ -224,21 +202,12 @@ class ScriptRunner:
             if script is None:
                 continue
             script.filename = data.path
-            script.is_txt2img, script.is_img2img = not is_img2img, is_img2img
-            script.tabname = "img2img" if is_img2img else "txt2img"
+            script.is_img2img = is_img2img
             shown = script.show(is_img2img)
             if shown:
                 script.alwayson = shown is AlwaysVisible
                 self.scripts.append(script)
                 (self.alwayson_scripts if script.alwayson else self.selectable_scripts).append(script)
-        self.apply_on_before_component_callbacks()
-
-    def apply_on_before_component_callbacks(self) -> None:
-        """Note which scripts asked for which control."""
-        for script in self.scripts:
-            for elem_id, callback in script.on_after_component_elem_id or []:
-                self.on_after_component_elem_id.setdefault(elem_id, []).append((callback, script))
-            script.on_after_component_elem_id = None
 
     def prepare_ui(self) -> None:
         """The page is made anew."""
@@ -263,7 +232,6 @@ class ScriptRunner:
             (group, lambda params, title=title: gr.update(visible=params.get("Script") == title))
             for group, title in zip(groups, self.titles, strict=True)
         )
-        self.apply_on_before_component_callbacks()
         return self.inputs
 
     def setup_ui_for_section(self, section: str | None, scriptlist: list[Script] | None = None) -> None:
@@ -307,10 +275,6 @@ class ScriptRunner:
         script = self.selectable_scripts[index - 1]
         return script.run(p, *args[script.args_from : script.args_to])
 
-    def setup_scrips(self, p: Any, *, is_ui: bool = True) -> None:
-        """A job has its scripts and their arguments."""
-        self._call("setup", p)
-
     def before_process(self, p: Any) -> None:
         """See Script."""
         self._call("before_process", p)
@@ -352,9 +316,7 @@ class ScriptRunner:
         self._call("postprocess", p, processed)
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
-        """Tell all scripts, and those that asked for this one, of a control that the page made."""
-        for callback, script in self.on_after_component_elem_id.get(component.elem_id, []):
-            wrap_call(callback, script.filename, "on_after_component", OnComponent(component))
+        """Tell all scripts of a control that the page made."""
         for script in self.scripts:
             wrap_call(script.after_component, script.filename, "after_component", component, **kwargs)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modules import script_callbacks, shared
+from modules import shared
 from playground import model as emoji
 
 _SHARE_OF_NOISE = 0.02
@@ -106,7 +106,6 @@ def select_checkpoint() -> CheckpointInfo:
 def load_model(checkpoint_info: CheckpointInfo | None = None) -> Any:
     """Load a checkpoint, by default the chosen one, in place of the loaded one."""
     model_data.set_sd_model(_SdModel(checkpoint_info or select_checkpoint()))
-    script_callbacks.model_loaded_callback(model_data.sd_model)
     return model_data.sd_model
 
 

@@ -40,12 +40,11 @@ class CFGDenoiser(nn.Module):
 
     def combine_denoised(self, x_out: Tensor, conds_list: CondsList, uncond: Tensor, cond_scale: float) -> Tensor:
         """Each picture's prompts, weighed, against its negative prompt."""
-        denoised_uncond = x_out[-len(uncond) :]
-        denoised = denoised_uncond.clone()
-        for i, conds in enumerate(conds_list):
-            for index, weight in conds:
-                denoised[i] += (x_out[index] - denoised_uncond[i]) * (weight * cond_scale)
-        return denoised
+        guided = []
+        for away, prompts in zip(x_out[-len(uncond) :], conds_list, strict=True):
+            towards = sum(weight * (x_out[place] - away) for place, weight in prompts)
+            guided.append(away + cond_scale * towards)
+        return torch.stack(guided)
 
     def update_inner_model(self) -> None:
         """Another model was loaded: take its contexts."""

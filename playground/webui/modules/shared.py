@@ -21,11 +21,11 @@ opts = Options(
     {
         "sd_model_checkpoint": OptionInfo("emoji32", "Stable Diffusion checkpoint"),
         "batch_cond_uncond": OptionInfo(True, "Batch cond/uncond"),
-        "enable_pnginfo": OptionInfo(True, "Write infotext to metadata of the generated image"),
-        "infotext_skip_pasting": OptionInfo([], "Disregard fields from pasted infotext"),
+        "enable_pnginfo": OptionInfo(True, "Pictures tell how they were made"),
+        "infotext_skip_pasting": OptionInfo([], "Keys that pasting leaves out"),
         "samples_format": OptionInfo("png", "File format for images"),
-        "send_seed": OptionInfo(True, "Send seed when sending prompt or image to other interface"),
-        "send_size": OptionInfo(True, "Send size when sending prompt or image to another interface"),
+        "send_seed": OptionInfo(True, "Send to: the seed too"),
+        "send_size": OptionInfo(True, "Send to: the size too"),
     }
 )
 

@@ -19,9 +19,6 @@ class State:
         self.sampling_steps = 0
         self.skipped = False
         self.interrupted = False
-        self.stopping_generation = False
-        self.processing_has_refined_job_count = False
-        self.textinfo: str | None = None
         self.time_start = 0.0
 
     def skip(self) -> None:
@@ -44,7 +41,6 @@ class State:
         self.job_count = -1
         self.job_timestamp = datetime.datetime.now().strftime("%Y%m%d%H%M%S")
         self.sampling_step = 0
-        self.processing_has_refined_job_count = False
         self.time_start = time.time()
         self._clear_requests()
 
@@ -56,8 +52,8 @@ class State:
 
     def dict(self) -> dict[str, Any]:
         """For the API's progress."""
-        names = ("skipped", "interrupted", "stopping_generation", "job", "job_count", "job_timestamp", "job_no")
+        names = ("skipped", "interrupted", "job", "job_count", "job_timestamp", "job_no")
         return {name: getattr(self, name) for name in (*names, "sampling_step", "sampling_steps")}
 
     def _clear_requests(self) -> None:
-        self.skipped = self.interrupted = self.stopping_generation = False
+        self.skipped = self.interrupted = False

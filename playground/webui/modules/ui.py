@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from modules import images, infotext_utils, script_callbacks, scripts, sd_models, sd_samplers, shared
+from modules import images, infotext_utils, scripts, sd_models, sd_samplers, shared
 from modules._page import gallery_format
 from modules.call_queue import queue_lock, wrap_gradio_gpu_call
 from modules.infotext_utils import ParamBinding, PasteField, register_paste_params_button
@@ -46,7 +46,6 @@ class _Tab:
         """A control with the tab's name in its id; scripts are told of it."""
         kwargs["elem_id"] = f"{self.name}_{item_id}"
         component = kind(*args, **kwargs)
-        script_callbacks.after_component_callback(component, **kwargs)
         self.runner.after_component(component, **kwargs)
         if field:
             self.fields[field] = component

@@ -35,14 +35,6 @@ def apply_field(field: str) -> Callable[[Any, Any, Any], None]:
     return fun
 
 
-def apply_prompt(p: Any, x: str, xs: Sequence[str]) -> None:
-    """Put a value in the place of the first one in the prompts."""
-    if xs[0] not in p.prompt and xs[0] not in p.negative_prompt:
-        raise RuntimeError(f"Prompt S/R: {xs[0]!r} is neither in the prompt nor in the negative prompt")
-    p.prompt = p.prompt.replace(xs[0], x)
-    p.negative_prompt = p.negative_prompt.replace(xs[0], x)
-
-
 def apply_checkpoint(p: Any, x: str, xs: Any) -> None:
     """Another model for this cell."""
     p.override_settings = {**p.override_settings, "sd_model_checkpoint": x}
@@ -111,25 +103,12 @@ class AxisOption:
         self.prepare = prepare
 
 
-class AxisOptionImg2Img(AxisOption):
-    """An axis of img2img only."""
-
-    is_img2img = True
-
-
-class AxisOptionTxt2Img(AxisOption):
-    """An axis of txt2img only."""
-
-    is_img2img = False
-
-
 axis_options = [
     AxisOption("Nothing", str, do_nothing, format_value=format_nothing),
     AxisOption("Seed", int, apply_field("seed")),
     AxisOption("Steps", int, apply_field("steps")),
-    AxisOptionTxt2Img("Hires steps", int, apply_field("hr_second_pass_steps")),
     AxisOption("CFG Scale", float, apply_field("cfg_scale")),
-    AxisOption("Prompt S/R", str, apply_prompt, format_value=format_value),
+    AxisOption("Prompt", str, apply_field("prompt"), format_value=format_value),
     AxisOption(
         "Sampler",
         str,
@@ -178,9 +157,7 @@ class Script(scripts.Script):
 
     def ui(self, is_img2img: bool) -> list[Any]:
         """Three axes and the plot's options."""
-        self.current_axis_options = [
-            option for option in axis_options if getattr(option, "is_img2img", is_img2img) == is_img2img
-        ]
+        self.current_axis_options = list(axis_options)
         axes = [self._axis_controls(name, 1 if name == "x" else 0) for name in "xyz"]
         with gr.Row():
             draw_legend = self._checkbox("Draw legend", "draw_legend", value=True)

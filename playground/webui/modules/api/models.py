@@ -73,7 +73,7 @@ class ScriptInfo(BaseModel):
     args: list[ScriptArg]
 
 
-_OURS = {"sd_model", "extra_generation_params", "init_images", "mask", "do_not_save_samples", "do_not_save_grid"}
+_OURS = {"sd_model", "extra_generation_params", "init_images", "mask"}
 
 
 def _request(name: str, job: type[Any]) -> Any:
