@@ -40,7 +40,8 @@ def run_serve(options: argparse.Namespace) -> None:
     """Serve a page and an API with the extension, as a WebUI would."""
     from playground import serve  # needs gradio, and takes a second
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("playground").setLevel(logging.INFO)
     serve.run(options.port, options.api_auth, options.nowebui)
 
 

@@ -15,9 +15,6 @@ from freeu.params import TABLE, Settings
 from freeu.values import SettingsError, Value
 from freeu.webui import host, presets, status
 
-CUSTOM = "Custom"
-"""The preset that stands for values of one's own."""
-
 DEFAULT_STEPS = 20
 """What is assumed where the host's step slider is not to be seen."""
 
@@ -36,7 +33,7 @@ class Answers:
             settings = Settings.parse(values)
         except SettingsError as error:
             return gr.update(), _alert(error)
-        return _name(settings, preset), self.status(settings, steps)
+        return presets.name_of(settings, preset), self.status(settings, steps)
 
     def refresh_steps(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
         """The same for other steps, and those steps."""
@@ -45,11 +42,11 @@ class Answers:
     def fill(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
         """What `refresh` answers, and the values of a preset; Custom fills in nothing."""
         unchanged = [gr.update()] * (len(TABLE) - 1)
-        if preset == CUSTOM:
+        if preset == presets.CUSTOM:
             return (*self.refresh(preset, steps, *values), *unchanged)
         if preset not in presets.available():
             message = _alert("Automatic knows SD 1, SD 2 and SDXL; none of them is loaded.")
-            return (CUSTOM, message, *unchanged)
+            return (presets.CUSTOM, message, *unchanged)
         settings = presets.available()[preset].replace(enabled=values[0])
         filled = [value for name, value in settings.to_dict().items() if name != "enabled"]
         if preset == presets.AUTOMATIC:
@@ -74,12 +71,6 @@ class Answers:
         except UnsupportedUNetError as error:
             return _alert(f"FreeU can do nothing: {error}")
         return f"<p>{html.escape(line)}</p>"
-
-
-def _name(settings: Settings, preset: str = CUSTOM) -> str:
-    """The name of the preset with these values, the given one if it is that."""
-    values = settings.replace(enabled=True)
-    return preset if presets.named().get(preset) == values else presets.name_of(settings) or CUSTOM
 
 
 def _alert(message: object) -> str:
@@ -113,7 +104,7 @@ def paste_preset(infotext: Infotext) -> str | None:
         settings = from_infotext(infotext)
     except SettingsError:
         return None
-    return _name(settings) if settings else None
+    return presets.name_of(settings) if settings else None
 
 
 def paste_steps(infotext: Infotext) -> float:

@@ -110,8 +110,8 @@ def _control(name: str, param: Param, elem_id: str) -> Any:
 
 def _preset_control(elem_id: str) -> Any:
     control = gr.Dropdown(
-        [answers.CUSTOM, presets.AUTOMATIC, *presets.named()],
-        value=presets.name_of(Settings()) or answers.CUSTOM,
+        [presets.CUSTOM, presets.AUTOMATIC, *presets.named()],
+        value=presets.name_of(Settings()),
         label="Preset",
         info="Fills in known-good values.",
         elem_id=elem_id,

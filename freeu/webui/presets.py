@@ -8,6 +8,9 @@ from freeu.params import Settings
 from freeu.presets import BUILTIN
 from freeu.webui import host
 
+CUSTOM = "Custom"
+"""The name that stands for values of one's own."""
+
 AUTOMATIC = "Automatic"
 """The name that stands for the right preset for the loaded model."""
 
@@ -25,7 +28,8 @@ def available() -> Mapping[str, Settings]:
     return {AUTOMATIC: named()[automatic], **named()} if automatic else named()
 
 
-def name_of(settings: Settings) -> str | None:
-    """The first preset with these values, whether they are on or off."""
+def name_of(settings: Settings, shown: str = CUSTOM) -> str:
+    """The preset with these values, on or off: the one shown, the loaded model's, or any; else CUSTOM."""
     values = settings.replace(enabled=True)
-    return next((name for name, preset in named().items() if preset == values), None)
+    candidates = [shown, FOR_FAMILY.get(host.model_family(), CUSTOM), *named()]
+    return next((name for name in candidates if named().get(name) == values), CUSTOM)
