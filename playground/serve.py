@@ -43,14 +43,11 @@ class Host:
 
     def __init__(self, port: int | None = None, api_auth: str | None = None, api_only: bool = False) -> None:
         enter()
-        from modules import shared
-
         self.port = port or _free_port()
+        self.api_auth = api_auth
         self.api_only = api_only
         self.demo: Any = None
         self.app: Any = None
-        self._end: Callable[[], object] = lambda: None
-        shared.cmd_opts.api_auth, shared.cmd_opts.nowebui, shared.cmd_opts.port = api_auth, api_only, self.port
         self._begin()
 
     @property
@@ -73,6 +70,7 @@ class Host:
     def _begin(self) -> None:
         from modules import script_callbacks, scripts, shared
 
+        shared.cmd_opts.api_auth = self.api_auth
         scripts.load_scripts()
         script_callbacks.ui_settings_callback()
         if self.api_only:

@@ -10,7 +10,7 @@ from modules.shared_state import State
 
 __all__ = ["OptionInfo", "cmd_opts", "demo", "latent_upscale_modes", "opts", "state"]
 
-cmd_opts = Namespace(api=True, api_auth=None, nowebui=False, port=None)
+cmd_opts = Namespace(api_auth=None)
 state = State()
 demo: Any = None
 
