@@ -48,6 +48,7 @@ class Host:
         self.api_only = api_only
         self.demo: Any = None
         self.app: Any = None
+        self._end: Callable[[], object] = lambda: None
         self._begin()
 
     @property
