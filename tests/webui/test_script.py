@@ -11,6 +11,7 @@ import torch
 from freeu import presets
 from freeu.params import TABLE
 from freeu.webui.run import Turns
+from tests.unets import hooks_on
 from tests.webui.client import SMALL, Client
 
 
@@ -107,6 +108,13 @@ def test_a_job_may_be_processed_again_after_it_was_refused(host, job):
     assert "FreeU b1: 1.2" in run(host, p).infotexts[0]
     p.script_args[script(p.scripts).args_from] = False
     assert "FreeU" not in run(host, p).infotexts[0]
+
+
+def test_after_a_job_no_hook_is_left_while_the_host_still_holds_it(host, job):
+    p = job({})
+    run(host, p)
+    assert hooks_on(host.shared.sd_model.model.diffusion_model) == 0
+    assert p.prompt == "red apple"
 
 
 def test_an_unexpected_error_refuses_the_job_too(host, job, monkeypatch):
