@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from freeu.params import Settings
@@ -45,5 +47,11 @@ def _triangle(step: int, peak: int, end: int) -> float:
 
 def _on_curve(curve: str, step: int, steps: int) -> float:
     """Linear between the curve's points, level before the first and after the last."""
-    progress, heights = zip(*parse_curve(curve), strict=True)
-    return float(np.interp(step / max(1, steps - 1), progress, heights))
+    return float(np.interp(step / max(1, steps - 1), *_points(curve)))
+
+
+@lru_cache(maxsize=16)
+def _points(curve: str) -> tuple[list[float], list[float]]:
+    """Progress and strength of the curve's points, read once a run rather than once a step."""
+    points = parse_curve(curve)
+    return [progress for progress, _ in points], [height for _, height in points]

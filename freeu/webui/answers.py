@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,7 @@ from freeu.params import TABLE, Settings
 from freeu.values import SettingsError, Value
 from freeu.webui import host, presets, status
 
-DEFAULT_STEPS = 20
+DEFAULT_STEPS = 20.0
 """What is assumed where the host's step slider is not to be seen."""
 
 Infotext = Mapping[str, Any]
@@ -56,7 +57,7 @@ class Answers:
     def paste_report(self, infotext: Infotext) -> str:
         """The status line for a pasted picture, or why its FreeU settings could not be read."""
         try:
-            settings = from_infotext(infotext) or Settings(enabled=False)
+            settings = _read(infotext) or Settings(enabled=False)
         except SettingsError as error:
             message = f"FreeU is left as it was, since the picture's settings could not be read: {error}"
             gr.Warning(message)
@@ -65,12 +66,22 @@ class Answers:
 
     def status(self, settings: Settings, steps: float) -> str:
         """The status line, or why FreeU can do nothing."""
-        known = None if self.is_img2img else int(steps)
+        known = None if self.is_img2img else int(steps or DEFAULT_STEPS)
         try:
             line = status.describe(settings, host.loaded_unet(), host.model_family(), known)
         except UnsupportedUNetError as error:
             return _alert(f"FreeU can do nothing: {error}")
         return f"<p>{html.escape(line)}</p>"
+
+
+def _read(infotext: Infotext) -> Settings | None:
+    """A picture's settings. The host asks once a control, so the last picture's are remembered."""
+    return _remembered(tuple((key, value) for key, value in infotext.items() if isinstance(value, str)))
+
+
+@lru_cache(maxsize=1)
+def _remembered(infotext: tuple[tuple[str, str], ...]) -> Settings | None:
+    return from_infotext(dict(infotext))
 
 
 def _alert(message: object) -> str:
@@ -83,7 +94,7 @@ def _pasted(name: str, infotext: Infotext) -> Value | None:
     A damaged picture raises SettingsError for the switch alone, so that the API refuses it once.
     """
     try:
-        settings = from_infotext(infotext)
+        settings = _read(infotext)
     except SettingsError:
         if name == "enabled":
             raise
@@ -101,7 +112,7 @@ PASTE = {name: partial(_pasted, name) for name in TABLE}
 def paste_preset(infotext: Infotext) -> str | None:
     """The name of the preset with a picture's values."""
     try:
-        settings = from_infotext(infotext)
+        settings = _read(infotext)
     except SettingsError:
         return None
     return presets.name_of(settings) if settings else None
@@ -109,4 +120,5 @@ def paste_preset(infotext: Infotext) -> str | None:
 
 def paste_steps(infotext: Infotext) -> float:
     """A picture's steps, for the status line."""
-    return float(infotext.get("Steps", DEFAULT_STEPS))
+    steps = str(infotext.get("Steps", ""))
+    return float(steps) if re.fullmatch(r"[1-9]\d{0,3}", steps) else DEFAULT_STEPS

@@ -56,7 +56,7 @@ def validate(settings: Any = Body(...), steps: Any = Body(20)) -> Any:  # noqa: 
 
 
 def _as_arguments(settings: Any) -> Sequence[Any]:
-    return settings if isinstance(settings, list) else [settings]
+    return arguments.filled_up(settings if isinstance(settings, list) else [settings])
 
 
 def _count(steps: Any) -> int:

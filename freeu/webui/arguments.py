@@ -17,14 +17,19 @@ Presets = Mapping[str, Settings]
 
 LJLEB_KEYS = {"enable", "start_ratio", "stop_ratio", "transition_smoothness", "version", "stage_infos"}
 LJLEB_LENGTH = 5 + len(STAGES) * len(LJLEB_STAGE)
-_FILLED_UP = [param.default for param in TABLE.values()]
+_INITIAL: list[Any] = [False, *(param.default for name, param in TABLE.items() if name != "enabled")]
+
+
+def filled_up(args: Sequence[Any]) -> list[Any]:
+    """As the host hands a script's arguments on: a short list with the page's initial values, a long one cut."""
+    return [*args, *_INITIAL[len(args) :]][: len(_INITIAL)]
 
 
 def read(args: Sequence[Any], presets: Presets, steps: int, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings that a job asks for, of `steps` sampler steps.
 
-    `args` is one of: flat names and values as the first argument; a value a parameter, in the order of
-    the table; either shape of ljleb/sd-webui-freeu. `overrides` are an X/Y/Z plot's, and turn FreeU on
+    `args` has a value a control: a value a parameter, in the order of the table; flat names and values as
+    the first; or either shape of ljleb/sd-webui-freeu. `overrides` are an X/Y/Z plot's, and turn FreeU on
     unless they say otherwise; its `preset` is a base under them. Raises SettingsError.
     """
     settings = _read(args, presets, steps)
@@ -37,8 +42,10 @@ def read(args: Sequence[Any], presets: Presets, steps: int, overrides: Mapping[s
 
 
 def _read(args: Sequence[Any], presets: Presets, steps: int) -> Settings:
-    first = args[0] if args else {}
+    first = args[0]
     if isinstance(first, Mapping):
+        # What follows is the page's. If it cannot be, somebody meant something by it.
+        Settings.parse([False, *args[1 : len(TABLE)]])
         return _from_ljleb(first, steps) if _is_ljlebs(first) else Settings.parse(first, presets)
     if len(args) > 4 and isinstance(args[4], str) and args[4].startswith("Version "):
         return _from_ljleb_list(args[:LJLEB_LENGTH])
@@ -82,8 +89,13 @@ def _from_ljleb_list(args: Sequence[Any]) -> Settings:
     """Enable, start, stop, smoothness, version, and six values a stage; start and stop are shares here."""
     enable, start, stop, smoothness, version, *stages = args
     # A shorter list was filled up with this page's values, which mean something else.
-    if stages[-2:] == _FILLED_UP[LJLEB_LENGTH - 2 : LJLEB_LENGTH] or any(isinstance(v, (str, bool)) for v in stages):
-        raise SettingsError("settings", list(args), f"a list for ljleb/sd-webui-freeu has {LJLEB_LENGTH} values")
+    if stages[-1:] == _INITIAL[LJLEB_LENGTH - 1 : LJLEB_LENGTH] or any(isinstance(v, (str, bool)) for v in stages):
+        raise SettingsError(
+            "settings",
+            list(args),
+            f"a list for ljleb/sd-webui-freeu has {LJLEB_LENGTH} values; one that ends in {stages[-1]} cannot be told "
+            "from a shorter one, so send an object with stage_infos",
+        )
     names = [f"{name}{n}" for n in STAGES for name, _ in LJLEB_STAGE.values()]
     values = {"enabled": enable, "start": start, "stop": stop, "smoothness": smoothness}
     return Settings.parse(

@@ -38,6 +38,8 @@ class Controls:
             self.status = gr.HTML("", elem_classes=["freeu-status"], render=False)
             self.steps = gr.Number(answers.DEFAULT_STEPS, visible=False, elem_id=elem_id("steps"))
             self._lay_out()
+        for shown in (self.preset, self.status, self.steps):
+            shown.do_not_save_to_config = True  # the host saves the others' initial values for users to change
         self._listen()
 
     @property
@@ -86,10 +88,8 @@ class Controls:
     def _listen(self) -> None:
         """Keep the preset's name and the status line true to the values."""
         inputs, outputs = [self.preset, self.steps, *self.values], [self.preset, self.status]
-        for name, param in TABLE.items():
-            # A slider tells each pixel of a drag, unless asked for its end.
-            event = {"switch": "change", "number": "release"}.get(param.kind, "input")
-            getattr(self.by_name[name], event)(self.answers.refresh, inputs, outputs, **_QUIETLY)
+        for control in self.values:
+            control.change(self.answers.refresh, inputs, outputs, **_QUIETLY)
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
         self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
 

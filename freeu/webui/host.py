@@ -38,6 +38,27 @@ def model_family() -> str:
     return next((name for flag, name in families.items() if getattr(model, flag, False)), "")
 
 
+def sampled_steps(p: Any) -> int:
+    """How many steps the job's first pass samples: in img2img, as many as its denoising strength asks for."""
+    if not hasattr(p, "init_images") or getattr(shared.opts, "img2img_fix_steps", False):
+        return int(p.steps)
+    return int(min(p.denoising_strength, 0.999) * p.steps) + 1
+
+
+def was_stopped() -> bool:
+    """Whether the user ended the job, or the batch, early."""
+    return any(getattr(shared.state, name, False) for name in ("interrupted", "skipped", "stopping_generation"))
+
+
+def plotted_axes(p: Any) -> list[str]:
+    """The labels of the axes that the X/Y/Z plot of job `p` has; none where something else plots."""
+    plot = next((script for script in p.scripts.selectable_scripts if hasattr(script, "current_axis_options")), None)
+    if plot is None:
+        return []
+    args = p.script_args[plot.args_from : plot.args_to]
+    return [plot.current_axis_options[args[place] or 0].label for place in (0, 3, 6)]
+
+
 def api_users() -> dict[str, str]:
     """Names and passwords of `--api-auth`; none where the API is open."""
     given = shared.cmd_opts.api_auth

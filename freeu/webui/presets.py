@@ -28,6 +28,11 @@ def available() -> Mapping[str, Settings]:
     return {AUTOMATIC: named()[automatic], **named()} if automatic else named()
 
 
+def possible() -> Mapping[str, Settings]:
+    """Every preset that a job may ask for: its model may not be loaded yet."""
+    return {AUTOMATIC: Settings(), **named()}
+
+
 def name_of(settings: Settings, shown: str = CUSTOM) -> str:
     """The preset with these values, on or off: the one shown, the loaded model's, or any; else CUSTOM."""
     values = settings.replace(enabled=True)

@@ -20,7 +20,7 @@ from freeu.session import Session, attach
 class Run:
     """FreeU as one job asked for it.
 
-    settings: what it asked for. obstacle: why the UNet could not be edited, or empty.
+    settings: what it asked for. obstacle: why a UNet could not be edited, or empty.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -82,9 +82,10 @@ class Turns:
             run.follow(params.denoiser, self.loaded_unet())
         except UnsupportedUNetError as error:
             run.obstacle = str(error)
-        except Exception:
+        except Exception as error:
             # The host goes on after this, and must not do so with the last step's strength.
             run.close()
+            run.obstacle = f"{type(error).__name__}: {error}"
             raise
 
     def close(self) -> None:

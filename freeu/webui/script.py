@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NoReturn
 
 from modules import script_callbacks, scripts
 
 from freeu.infotext import key, to_infotext
-from freeu.params import TABLE, Settings
+from freeu.params import TABLE
 from freeu.values import SettingsError
 from freeu.webui import api, arguments, host, presets, run, xyz
 from freeu.webui.controls import Controls
@@ -63,7 +63,8 @@ class FreeU(scripts.Script):
             # The cells of an X/Y/Z plot share this dict.
             p.extra_generation_params.pop(key(name), None)
         try:
-            settings = _settings(p, args, getattr(p, "freeu_overrides", None))
+            overrides = getattr(p, "freeu_overrides", None)
+            settings = arguments.read(args, presets.available(), host.sampled_steps(p), overrides)
         except SettingsError as error:
             _refuse(p, error)
         except Exception as error:
@@ -79,8 +80,10 @@ class FreeU(scripts.Script):
         job = run.run_of(p)
         if job is None:
             return
-        if job.calls == 0:
-            p.comment(f"FreeU changed nothing: {job.obstacle or 'these settings act at no step of this job'}.")
+        if job.obstacle:
+            p.comment(f"FreeU changed {'only a part' if job.calls else 'nothing'}: {job.obstacle}.")
+        elif job.calls == 0 and not host.was_stopped():
+            p.comment("FreeU changed nothing: these settings act at no step of this job.")
         if other := host.other_freeu(p.extra_generation_params):
             p.comment(f"FreeU acted twice: {other} is on as well.")
 
@@ -95,20 +98,33 @@ def register() -> None:
     script_callbacks.on_cfg_denoiser(turns.before_call)
     script_callbacks.on_script_unloaded(turns.close)
     script_callbacks.on_app_started(api.add_routes)
+    script_callbacks.on_app_started(keep_numbers)
     # Without a page the host makes the X/Y/Z plot's controls before it calls before_ui; with one, scripts
     # may be loaded in another order.
     xyz.add_axes(check_cell)
     script_callbacks.on_before_ui(partial(xyz.add_axes, check_cell))
 
 
+def keep_numbers(demo: object, app: object) -> None:
+    """Make initial values of sliders floats: the host reads a picture's numbers as what they are.
+
+    A whole number that a user gave as default in ui-config.json would cut 1.3 down to 1 there.
+    """
+    for runner in (scripts.scripts_txt2img, scripts.scripts_img2img):
+        for param, control in zip(TABLE.values(), _ours(runner).controls, strict=True):
+            if param.kind == "number":
+                control.value = float(control.value)
+
+
 def check_cell(p: Any, values: Mapping[str, Any]) -> None:
     """Raises SettingsError where a cell of an X/Y/Z plot of job `p` would be refused."""
-    script = next(script for script in p.scripts.alwayson_scripts if isinstance(script, FreeU))
-    _settings(p, p.script_args[script.args_from : script.args_to], values)
+    script = _ours(p.scripts)
+    args = p.script_args[script.args_from : script.args_to]
+    arguments.read(args, presets.possible(), host.sampled_steps(p), values)
 
 
-def _settings(p: Any, args: Sequence[Any], overrides: Mapping[str, Any] | None) -> Settings:
-    return arguments.read(args, presets.available(), p.steps, overrides)
+def _ours(runner: Any) -> FreeU:
+    return next(script for script in runner.alwayson_scripts if isinstance(script, FreeU))
 
 
 class _Refusal:
@@ -123,6 +139,7 @@ class _Refusal:
 
 def _refuse(p: Any, error: Exception) -> None:
     log.error("FreeU refuses this job: %s", error)
+    p.comment(f"FreeU: {error}")  # an X/Y/Z plot swallows what its cells raise
     p.sample = _Refusal(error)
 
 

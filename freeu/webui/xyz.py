@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from freeu.params import TABLE
-from freeu.values import Param, SettingsError
+from freeu.params import TABLE, Settings
+from freeu.values import Param, SettingsError, read
 from freeu.webui import host, presets
+
+PREFIX = "[FreeU] "
 
 Check = Callable[[Any, Mapping[str, Any]], object]
 """Takes a job and the values of one cell; raises SettingsError where they do not go together."""
@@ -24,7 +26,7 @@ def add_axes(check: Check) -> None:
 
 
 def _axes(make: Callable[..., Any], check: Check) -> list[Any]:
-    by_preset = make("[FreeU] preset", str, partial(_apply, "preset"), choices=_preset_names)
+    by_preset = make(f"{PREFIX}preset", str, partial(_apply, "preset"), choices=_preset_names)
     axes = {"preset": by_preset, **{name: _axis(make, name, param) for name, param in TABLE.items()}}
     for name, axis in axes.items():
         axis.confirm = partial(_confirm, name, check)
@@ -34,18 +36,30 @@ def _axes(make: Callable[..., Any], check: Check) -> list[Any]:
 def _axis(make: Callable[..., Any], name: str, param: Param) -> Any:
     choices = ("True", "False") if param.kind == "switch" else param.choices
     more: dict[str, Any] = {"choices": lambda: list(choices)} if choices else {}
-    if param.kind == "number":
-        more = {"prepare": partial(_split, name, param)}
-    return make(f"[FreeU] {name}", float if param.kind == "number" else str, partial(_apply, name), **more)
+    if not choices:
+        more = {"prepare": _split_curves if param.kind == "curve" else partial(_split_numbers, name, param)}
+    return make(f"{PREFIX}{name}", float if param.kind == "number" else str, partial(_apply, name), **more)
 
 
 def _preset_names() -> list[str]:
     return [presets.AUTOMATIC, *presets.named()]
 
 
-def _split(name: str, param: Param, text: str) -> list[str]:
+def _split(text: str) -> list[str]:
+    return [value.strip() for value in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+def _split_curves(text: str) -> list[str]:
+    """The values of the axis of curves, each in quotes. Without them, each point would become a curve."""
+    values = _split(text)
+    if any(value.count(":") == 1 for value in values):
+        raise SettingsError("curve", text, 'in a plot each curve stands in quotes, such as "0:0, 1:1", "0:1, 1:0"')
+    return values
+
+
+def _split_numbers(name: str, param: Param, text: str) -> list[str]:
     """The values of a numeric axis, ranges as they are. The host's own error for a word names no field."""
-    values = [value.strip() for value in next(csv.reader([text], skipinitialspace=True), [])]
+    values = _split(text)
     for value in values:
         if not set(value) <= set("0123456789.+-()[] "):
             raise SettingsError(name, value, param.allowed)
@@ -58,10 +72,23 @@ def _apply(name: str, p: Any, value: Any, values: Sequence[Any]) -> None:
 
 
 def _confirm(name: str, check: Check, p: Any, values: Sequence[Any]) -> None:
-    """Check every cell that this axis and those confirmed before it make. Raises SettingsError."""
-    p.freeu_axes = [*getattr(p, "freeu_axes", []), [(name, _tidy(value)) for value in values]]
-    for cell in itertools.product(*p.freeu_axes):
-        check(p, dict(cell))
+    """Check every value and, with the last of our axes, every cell that they make. Raises SettingsError."""
+    axis = [(name, _tidy(value)) for value in values]
+    for _, value in axis:
+        _check_alone(name, value)
+    p.freeu_axes = [*getattr(p, "freeu_axes", []), axis]
+    if len(p.freeu_axes) >= sum(label.startswith(PREFIX) for label in host.plotted_axes(p)):
+        cells, p.freeu_axes = itertools.product(*p.freeu_axes), []
+        for cell in cells:
+            check(p, dict(cell))
+
+
+def _check_alone(name: str, value: Any) -> None:
+    """Raises SettingsError for a value that is wrong whatever the others are."""
+    if name == "preset":
+        Settings.parse({"preset": value}, presets.possible())
+    else:
+        read(name, TABLE[name], value)
 
 
 def _tidy(value: Any) -> Any:

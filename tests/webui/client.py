@@ -52,7 +52,7 @@ class Client:
         """A page or a route."""
         return requests.get(self.url + path, **more)
 
-    def plot(self, *axes: tuple[str, str], typed: bool = False, **job: Any) -> webuiapi.WebUIApiResult:
+    def plot(self, *axes: tuple[str, str], typed: bool = False, freeu: tuple[Any, ...] = (), **job: Any) -> Any:
         """An X/Y/Z plot of up to three (axis, values), with its cells after the grid.
 
         Choices stand between bars, or are `typed` as on the page.
@@ -61,7 +61,12 @@ class Client:
         by_axis = [[self.axes.index(axis), values, values.split("|") if values else []] for axis, values in chosen]
         legend, cells = False, True
         args = [*itertools.chain(*by_axis), legend, cells, False, False, False, False, False, 0, typed]
-        return self.api.txt2img(**{**SMALL, **job}, script_name="x/y/z plot", script_args=args)
+        return self.api.txt2img(
+            **{**SMALL, **job},
+            script_name="x/y/z plot",
+            script_args=args,
+            alwayson_scripts=_scripts(() if freeu is None else (freeu,)),
+        )
 
     @functools.cached_property
     def axes(self) -> list[str]:

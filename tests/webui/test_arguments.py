@@ -84,7 +84,7 @@ def test_ljlebs_list_of_23(version):
     assert read(False, *args[1:]) == LJLEB.replace(version=version, start=0.2, stop=1, smoothness=0.5, enabled=False)
 
 
-@pytest.mark.parametrize("length", range(5, 22))
+@pytest.mark.parametrize("length", range(5, 23))
 def test_a_shorter_ljleb_list_is_refused_since_the_host_fills_it_up_with_our_values(length):
     args = [True, 0.2, 1, 0.5, "Version 1", *LJLEB_STAGES]
     with pytest.raises(SettingsError, match="23 values"):
@@ -108,6 +108,9 @@ def test_a_shorter_ljleb_list_is_refused_since_the_host_fills_it_up_with_our_val
         ([True, "3"], "version"),
         ([True, "2", float("nan")], "b1"),
         (["yes"], "enabled"),
+        ([{"b1": 1.3}, "nonsense"], "version"),
+        ([{"b1": 1.3}, {"b1": 2.5}], "version"),
+        ([{"enable": True}, None], "version"),
         ([None], "enabled"),
         ([[1]], "enabled"),
         ([True, 0, 1, 0, "Version 3", *LJLEB_STAGES], "version"),

@@ -144,6 +144,23 @@ def test_dragging_a_slider_is_noticed(page, tab):
     assert float(tab.number("b1").input_value()) > 2
 
 
+def test_the_keyboard_is_noticed(page, tab):
+    tab.open()
+    tab.slider("b1").focus()
+    tab.slider("b1").press("ArrowRight")
+    expect(tab.preset).to_have_value("Custom")
+    tab.number("b1").fill("1")
+    tab.number("b1").press("Enter")
+    expect(tab.status).to_contain_text("SDXL: s1 on 3 blocks")
+
+
+def test_an_empty_box_for_steps_is_no_error(page, tab):
+    tab.open()
+    page.locator("#txt2img_steps input[type=number]").fill("")
+    page.locator("#txt2img_steps input[type=number]").fill("12")
+    expect(tab.status).to_contain_text("of 12")
+
+
 def test_the_status_line_follows_every_kind_of_control_and_the_steps(page, tab):
     tab.open()
     expect(tab.status).to_contain_text("steps 1 to 20 of 20")

@@ -203,10 +203,9 @@ def test_any_payload_gives_what_it_asks_for_or_is_refused(client, off):
 
 
 def _asked(args):
-    """What the core reads in a payload of one step that the host filled up."""
-    initial = [False, *(param.default for name, param in TABLE.items() if name != "enabled")]
+    """What a payload of one step means."""
     try:
-        return arguments.read([*args, *initial[len(args) :]][: len(initial)], presets.BUILTIN, 1)
+        return arguments.read(arguments.filled_up(args), presets.BUILTIN, 1)
     except SettingsError as error:
         return error
 
@@ -330,6 +329,8 @@ def test_axes_with_choices_go_on_top_of_presets(client, off):
         ([("[FreeU] curve", '"0:0, 1:2"')], "curve: '0:0, 1:2'"),
         ([("[FreeU] preset", "nothing")], "preset: 'nothing'"),
         ([("[FreeU] start", "0, 0.6"), ("[FreeU] stop", "0.5, 1")], "start: 0.6"),
+        ([("[FreeU] stop", "0.5, 1"), ("[FreeU] start", "0, 0.6")], "start: 0.6"),
+        ([("[FreeU] curve", "0:0, 1:1")], "curve: '0:0, 1:1'"),
     ],
 )
 @pytest.mark.usefixtures("unharmed")
@@ -339,6 +340,12 @@ def test_a_plot_is_refused_before_its_first_picture(client, axes, named):
     status, text = refusal.value.args
     assert status == 500
     assert named in text
+
+
+def test_axes_that_fit_each_other_need_not_fit_the_accordion(client):
+    start, stop = ("[FreeU] start", "0.6"), ("[FreeU] stop", "0.7, 1")
+    for axes in ((start, stop), (stop, start)):
+        assert len(client.plot(*axes, freeu=({"stop": 0.5},)).images) == 1 + 2
 
 
 # FreeU's own routes
@@ -363,7 +370,7 @@ def test_validate_tells_what_a_job_would_do(client, asked):
     answer = client.post("/freeu/v1/validate", settings=asked, steps=4).json()
     meant = Settings(**answer["settings"])
     args = asked if isinstance(asked, list) else [asked]
-    assert meant == arguments.read(args, presets.BUILTIN, 4)
+    assert meant == arguments.read(arguments.filled_up(args), presets.BUILTIN, 4)
     for step, at in enumerate(answer["schedule"]):
         assert at["step"] == step
         assert at["strength"] == strength(meant, step, 4)
@@ -379,6 +386,7 @@ def test_validate_tells_what_a_job_would_do(client, asked):
         ({"settings": {}, "steps": True}, "steps"),
         ({"settings": {}, "steps": 10**9}, "steps"),
         ({"settings": 3}, "enabled"),
+        ({"settings": LJLEB_LIST[:11]}, "settings"),
     ],
 )
 def test_validate_names_what_is_wrong(client, body, field):

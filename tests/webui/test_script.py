@@ -7,10 +7,13 @@ import gradio as gr
 import pytest
 import requests
 import torch
+from fastapi import FastAPI
+from modules.infotext_utils import parse_generation_parameters
+from PIL import Image
 
-from freeu import presets
+from freeu import from_infotext, presets
 from freeu.params import TABLE
-from freeu.webui.run import Turns
+from freeu.webui.run import Run, Turns
 from tests.unets import hooks_on
 from tests.webui.client import SMALL, Client
 
@@ -20,6 +23,7 @@ def host(playground):
     """The host's modules."""
     import modules.api.api
     import modules.processing
+    import modules.script_callbacks
     import modules.scripts
     import modules.sd_models
     import modules.sd_unet
@@ -97,7 +101,57 @@ def test_another_freeu_that_is_on_as_well_is_told(host, job, key, name):
     assert run(host, p).comments == ""
 
 
+def test_a_model_that_freeu_cannot_read_part_way_is_told(host, job, monkeypatch):
+    calls = []
+
+    def fails_at_the_third(self, denoiser, unet):
+        calls.append(denoiser.step)
+        if len(calls) == 3:
+            raise AttributeError("no such block")
+        follow(self, denoiser, unet)
+
+    follow = Run.follow
+    monkeypatch.setattr(Run, "follow", fails_at_the_third)
+    assert run(host, job({})).comments == "FreeU changed only a part: AttributeError: no such block.\n"
+
+
+def test_an_interrupted_job_is_no_reason_to_say_anything(host, job):
+    p = job({"start": 0.9})
+    sample = p.sample
+    p.sample = lambda **kwargs: host.shared.state.interrupt() or sample(**kwargs)
+    assert run(host, p).comments == ""
+    host.shared.state.end()
+
+
 # Jobs
+
+
+def test_a_refused_cell_of_a_plot_says_why(host, job):
+    p = job({"b1": 9})
+    with pytest.raises(ValueError, match="b1: 9"):
+        run(host, p)
+    assert list(p.comments) == ["FreeU: b1: 9 is not allowed; it is a number from -1 to 3"]
+
+
+def test_ljlebs_steps_are_of_those_that_img2img_samples(host):
+    base = host.processing.StableDiffusionProcessingImg2Img
+    picture = {"init_images": [Image.new("RGB", (64, 64))], "denoising_strength": 0.5}
+    p = base(sd_model=host.shared.sd_model, **{**SMALL, **picture, "steps": 20})
+    p.scripts = host.scripts.scripts_img2img
+    p.script_args = [0, *(control.value for control in p.scripts.inputs[1:])]
+    p.script_args[script(p.scripts).args_from] = {"start_ratio": 5}
+    infotext = parse_generation_parameters(run(host, p).infotexts[0])
+    assert int(from_infotext(infotext).start * 11) == 5
+
+
+def test_whole_numbers_that_a_user_made_initial_do_not_cut_a_pictures_numbers(playground, host, job):
+    slider = script(host.scripts.scripts_txt2img).controls[list(TABLE).index("b1")]
+    slider.value = 2
+    infotext = run(host, job({"b1": 1.3})).infotexts[0]
+    host.script_callbacks.app_started_callback(None, FastAPI())
+    drawn = Client(playground.url).post("/sdapi/v1/txt2img", infotext=infotext).json()
+    assert "FreeU b1: 1.3," in drawn["info"]
+    slider.value = TABLE["b1"].default
 
 
 def test_a_job_may_be_processed_again_after_it_was_refused(host, job):

@@ -332,7 +332,9 @@ class Processed:
 
     def js(self) -> str:
         """All but the pictures, as JSON."""
-        return json.dumps({k: v for k, v in vars(self).items() if k != "images"}, default=lambda _: None)
+        return json.dumps(
+            {k: v for k, v in vars(self).items() if k not in ("images", "comments")}, default=lambda _: None
+        )
 
     def infotext(self, p: StableDiffusionProcessing, index: int) -> str:
         """The infotext of one picture."""

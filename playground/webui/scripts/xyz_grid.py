@@ -240,7 +240,7 @@ class Script(scripts.Script):
         if option.label == "Nothing":
             return _Axis(name, option, "", [0])
         if option.choices is not None and not csv_mode:
-            text, parts = ", ".join(chosen), list(chosen)
+            text, parts = ", ".join(map(str, chosen)), [str(value) for value in chosen]
         else:
             parts = option.prepare(text) if option.prepare else _split(text)
         if option.type in (int, float):
@@ -276,10 +276,9 @@ class Script(scripts.Script):
         with_grids: bool,
     ) -> Processed:
         """All grids in one, then each grid, if wanted, then each cell, if wanted."""
-        first = next((cell for cell in cells.values() if cell.processed.images), None)
-        if first is None:
-            return Processed(p, [])
-        blank = Image.new("RGB", first.processed.images[0].size)
+        first = next((cell for cell in cells.values() if cell.processed.images), next(iter(cells.values())))
+        size = first.processed.images[0].size if first.processed.images else (p.width, p.height)
+        blank = Image.new("RGB", size)
         shown = {place: (cell.processed.images or [blank])[0] for place, cell in cells.items()}
         x, y, z = axes
         grids = [_grid([[shown[i, j, k] for i in _places(x)] for j in _places(y)], x, y, p, legend) for k in _places(z)]
