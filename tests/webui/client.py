@@ -61,12 +61,8 @@ class Client:
         by_axis = [[self.axes.index(axis), values, values.split("|") if values else []] for axis, values in chosen]
         legend, cells = False, True
         args = [*itertools.chain(*by_axis), legend, cells, False, False, False, False, False, 0, typed]
-        return self.api.txt2img(
-            **{**SMALL, **job},
-            script_name="x/y/z plot",
-            script_args=args,
-            alwayson_scripts=_scripts(() if freeu is None else (freeu,)),
-        )
+        plot = {"script_name": "x/y/z plot", "script_args": args, "alwayson_scripts": _scripts(freeu)}
+        return self.api.txt2img(**{**SMALL, **job}, **plot)
 
     @functools.cached_property
     def axes(self) -> list[str]:

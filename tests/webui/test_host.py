@@ -404,7 +404,7 @@ def test_lists_of_the_api(host: serve.Host) -> None:
     assert get(host, "scripts") == {"txt2img": ["x/y/z plot", "freeu"], "img2img": ["x/y/z plot", "freeu"]}
     assert {entry["name"] for entry in get(host, "samplers")} >= {"Euler", "Heun"}
     assert [entry["title"] for entry in get(host, "sd-models")] == ["emoji32", "emoji32-noised"]
-    assert get(host, "cmd-flags")["nowebui"] is False
+    assert get(host, "cmd-flags") == {"api_auth": None}
     tabs = [entry["is_img2img"] for entry in get(host, "script-info") if entry["name"] == "freeu"]
     assert tabs == [False, True]
 
