@@ -54,14 +54,13 @@ class Answers:
             preset = presets.FOR_FAMILY[host.model_family()]
         return (preset, self.status(settings, steps), *filled)
 
-    def paste_report(self, infotext: Infotext) -> str:
-        """The status line for a pasted picture, or why its FreeU settings could not be read."""
+    def paste_report(self, infotext: Infotext) -> str | None:
+        """The status line for a pasted picture. One whose FreeU settings cannot be read is told in a box of its own."""
         try:
             settings = _read(infotext) or Settings(enabled=False)
         except SettingsError as error:
-            message = f"FreeU is left as it was, since the picture's settings could not be read: {error}"
-            gr.Warning(message)
-            return _alert(message)
+            gr.Warning(f"FreeU is left as it was, since the picture's settings could not be read: {error}")
+            return None
         return self.status(settings, paste_steps(infotext))
 
     def status(self, settings: Settings, steps: float) -> str:
