@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 from typing import Any
 
@@ -57,19 +56,26 @@ class Client:
 
         Choices stand between bars, or are `typed` as on the page.
         """
+        args = [arg.get("value") for arg in self._plot["args"]]
+        labels = [arg["label"] for arg in self._plot["args"]]
         chosen = [*axes, *[("Nothing", "")] * (3 - len(axes))]
-        by_axis = [[self.axes.index(axis), values, values.split("|") if values else []] for axis, values in chosen]
-        legend, cells = False, True
-        args = [*itertools.chain(*by_axis), legend, cells, False, False, False, False, False, 0, typed]
+        for place, (axis, values) in zip((0, 3, 6), chosen, strict=True):
+            args[place : place + 3] = [self.axes.index(axis), values, values.split("|") if values else []]
+        options = {"Draw legend": False, "Include Sub Images": True, "Use text inputs instead of dropdowns": typed}
+        for label, value in options.items():
+            args[labels.index(label)] = value
         plot = {"script_name": "x/y/z plot", "script_args": args, "alwayson_scripts": _scripts(freeu)}
         return self.api.txt2img(**{**SMALL, **job}, **plot)
 
-    @functools.cached_property
+    @property
     def axes(self) -> list[str]:
         """The X/Y/Z plot's axes on txt2img."""
+        return self._plot["args"][0]["choices"]
+
+    @functools.cached_property
+    def _plot(self) -> dict[str, Any]:
         scripts = self.get("/sdapi/v1/script-info").json()
-        plot = next(s for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])
-        return plot["args"][0]["choices"]
+        return next(s for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])
 
     @functools.cached_property
     def samplers(self) -> set[str]:
