@@ -55,8 +55,9 @@ def plotted_axes(p: Any) -> list[str]:
     plot = next((script for script in p.scripts.selectable_scripts if hasattr(script, "current_axis_options")), None)
     if plot is None:
         return []
-    args = p.script_args[plot.args_from : plot.args_to]
-    return [plot.current_axis_options[args[place] or 0].label for place in (0, 3, 6)]
+    chosen = p.script_args[plot.args_from : plot.args_to][0:9:3]
+    # The page sends the number of an axis; as initial values they are labels.
+    return [axis if isinstance(axis, str) else plot.current_axis_options[axis or 0].label for axis in chosen]
 
 
 def api_users() -> dict[str, str]:

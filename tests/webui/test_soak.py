@@ -127,8 +127,10 @@ class Soak:
         plot = next(s for s in p.scripts.selectable_scripts if s.title() == "X/Y/Z plot")
         labels = [axis.label for axis in plot.current_axis_options]
         x, y, z = (labels.index(axis) for axis in ("[FreeU] b1", "[FreeU] enabled", "Nothing"))
+        args = [x, "1, 1.4", [], y, "", ["True", "False"], z, "", [], *[False] * 7, 0, False]
+        p.script_args[plot.args_from : plot.args_to] = args
         with closing(p):
-            plot.run(p, x, "1, 1.4", [], y, "", ["True", "False"], z, "", [], *[False] * 7, 0, False)
+            plot.run(p, *args)
         self.shared.state.end()
 
     def refused(self, freeu):
