@@ -24,7 +24,7 @@ def loaded_unet() -> nn.Module:
     engine = _engine()
     if engine:
         raise UnsupportedUNetError(f"pictures are computed by {engine}, not by the model's UNet")
-    if hasattr(model, "forge_objects"):
+    if getattr(model, "forge_objects", None):
         return _module(model.forge_objects.unet.model)
     if hasattr(model, "model"):
         return _module(model.model)
