@@ -73,7 +73,6 @@ class Host:
 
         shared.cmd_opts.api_auth = self.api_auth
         scripts.load_scripts()
-        script_callbacks.ui_settings_callback()
         if self.api_only:
             self._serve_api()
         else:

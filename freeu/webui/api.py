@@ -82,6 +82,6 @@ def _login(users: dict[str, str]) -> Any:
     def check(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008
         password = users.get(given.username)
         if password is None or not compare_digest(password.encode(), given.password.encode()):
-            raise HTTPException(401, "Incorrect name or password", {"WWW-Authenticate": "Basic"})
+            raise HTTPException(401, "Another name or password is asked for", {"WWW-Authenticate": "Basic"})
 
     return check

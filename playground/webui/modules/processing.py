@@ -121,10 +121,10 @@ class StableDiffusionProcessing:
         """Let go of what only sampling needs."""
         self.sampler = self.c = self.uc = None
 
-    def _conds(self, steps: int, hires_steps: int | None = None) -> tuple[Any, Any]:
+    def _conds(self, steps: int) -> tuple[Any, Any]:
         model = shared.sd_model
-        positive = prompt_parser.get_multicond_learned_conditioning(model, self.prompts, steps, hires_steps)
-        negative = prompt_parser.get_learned_conditioning(model, self.negative_prompts, steps, hires_steps)
+        positive = prompt_parser.get_multicond_learned_conditioning(model, self.prompts, steps)
+        negative = prompt_parser.get_learned_conditioning(model, self.negative_prompts, steps)
         return positive, negative
 
     def _tell_scripts_of_sampling(self, x: Tensor, noise: Tensor, c: Any, uc: Any) -> None:
@@ -220,7 +220,7 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
         """What the model makes of the prompts in the second pass, whose steps count on."""
         if self.hr_c is None:
             steps = self.hr_second_pass_steps or self.steps
-            self.hr_c, self.hr_uc = self._conds(_total_steps(self, self.steps), _total_steps(self, steps))
+            self.hr_c, self.hr_uc = self._conds(_total_steps(self, steps))
 
     def setup_conds(self) -> None:
         """In the second pass, only its own: the refiner has changed the model."""
@@ -386,7 +386,7 @@ def create_infotext(
     index: int | None = None,
     all_negative_prompts: list[str] | None = None,
 ) -> str:
-    """What a picture says of how it was made. A value may be a list, one a picture, or a function of the picture."""
+    """What a picture says of how it was made."""
     if index is None:
         index = 0 if use_main_prompt else position_in_batch + iteration * p.batch_size
     negative_prompt = (all_negative_prompts or p.all_negative_prompts)[index]
@@ -401,20 +401,9 @@ def create_infotext(
         "Denoising strength": p.extra_generation_params.get("Denoising strength"),
         **p.extra_generation_params,
     }
-    values = {key: _infotext_value(key, value, p, index) for key, value in params.items()}
-    last = ", ".join(f"{key}: {infotext_utils.quote(value)}" for key, value in values.items() if value is not None)
+    last = ", ".join(f"{key}: {infotext_utils.quote(value)}" for key, value in params.items() if value is not None)
     negative = f"\nNegative prompt: {negative_prompt}" if negative_prompt else ""
     return f"{all_prompts[index]}{negative}\n{last}".strip()
-
-
-def _infotext_value(key: str, value: Any, p: StableDiffusionProcessing, index: int) -> Any:
-    try:
-        if isinstance(value, list):
-            return value[index]
-        return value(p=p, index=index) if callable(value) else value
-    except Exception:
-        log.exception("no infotext for %r", key)
-        return None
 
 
 def process_images(p: StableDiffusionProcessing) -> Processed:

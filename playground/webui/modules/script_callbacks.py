@@ -61,11 +61,6 @@ def on_app_started(callback: Callable[..., object], *, name: str | None = None) 
     _add("app_started", callback, name)
 
 
-def on_ui_settings(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back when options of one's own can be added to `shared.opts`."""
-    _add("ui_settings", callback, name)
-
-
 def on_cfg_denoiser(callback: Callable[..., object], *, name: str | None = None) -> None:
     """Call back with CFGDenoiserParams before each call of the model."""
     _add("cfg_denoiser", callback, name)
@@ -89,11 +84,6 @@ def on_before_ui(callback: Callable[..., object], *, name: str | None = None) ->
 def app_started_callback(demo: Blocks | None, app: FastAPI) -> None:
     """The server is up."""
     _call("app_started", demo, app)
-
-
-def ui_settings_callback() -> None:
-    """Options are collected."""
-    _call("ui_settings")
 
 
 def cfg_denoiser_callback(params: CFGDenoiserParams) -> None:

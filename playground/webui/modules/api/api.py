@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from PIL import Image, PngImagePlugin
 
-from modules import images, infotext_utils, script_callbacks, scripts, sd_models, sd_samplers, shared, ui
+from modules import images, infotext_utils, script_callbacks, scripts, sd_samplers, shared, ui
 from modules.api import models
 from modules.processing import (
     StableDiffusionProcessingImg2Img,
@@ -28,7 +28,7 @@ def decode_base64_to_image(encoding: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(base64.b64decode(encoding.rpartition(",")[2])))
     except (ValueError, OSError) as error:
-        raise HTTPException(500, "Invalid encoded image") from error
+        raise HTTPException(500, "there is no picture in this base64") from error
 
 
 def encode_pil_to_base64(image: Image.Image) -> str:
@@ -46,7 +46,7 @@ def script_name_to_index(name: str, scripts: list[scripts.Script]) -> int:
     """Where the script of that title is, in whatever case. Raises HTTPException."""
     titles = [script.title().lower() for script in scripts]
     if name.lower() not in titles:
-        raise HTTPException(422, f"Script '{name}' not found")
+        raise HTTPException(422, f"there is no script {name!r}; there are {', '.join(titles)}")
     return titles.index(name.lower())
 
 
@@ -70,12 +70,8 @@ class Api:
             ("POST", "png-info", self.pnginfoapi),
             ("POST", "interrupt", self.interruptapi),
             ("POST", "skip", self.skip),
-            ("POST", "options", self.set_config),
-            ("GET", "options", self.get_config),
             ("GET", "progress", self.progressapi),
-            ("GET", "cmd-flags", self.get_cmd_flags),
             ("GET", "samplers", self.get_samplers),
-            ("GET", "sd-models", self.get_sd_models),
             ("GET", "scripts", self.get_scripts_list),
             ("GET", "script-info", self.get_script_info),
         ]
@@ -98,7 +94,7 @@ class Api:
         password = self.credentials.get(credentials.username)
         if password is not None and compare_digest(password.encode(), credentials.password.encode()):
             return True
-        raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
+        raise HTTPException(401, "another name or password is asked for", {"WWW-Authenticate": "Basic"})
 
     def text2imgapi(self, txt2imgreq: models.StableDiffusionTxt2ImgProcessingAPI) -> models.TextToImageResponse:
         """Pictures from prompts."""
@@ -108,7 +104,7 @@ class Api:
     def img2imgapi(self, img2imgreq: models.StableDiffusionImg2ImgProcessingAPI) -> models.TextToImageResponse:
         """Pictures from pictures."""
         if img2imgreq.init_images is None:
-            raise HTTPException(404, "Init image not found")
+            raise HTTPException(404, "init_images: there is none")
         given: dict[str, Any] = {"init_images": [decode_base64_to_image(image) for image in img2imgreq.init_images]}
         if img2imgreq.mask:
             given["mask"] = decode_base64_to_image(img2imgreq.mask)
@@ -178,7 +174,7 @@ class Api:
         for name, given in (request.alwayson_scripts or {}).items():
             script = script_runner.scripts[script_name_to_index(name, script_runner.scripts)]
             if not script.alwayson:
-                raise HTTPException(422, "Cannot have a selectable script in the always on scripts params")
+                raise HTTPException(422, f"{name!r} is not always on: it goes into script_name")
             args = given.get("args", [])
             for i in range(min(script.args_to - script.args_from, len(args))):
                 script_args[script.args_from + i] = args[i]
@@ -237,34 +233,11 @@ class Api:
         """End the running batch early."""
         shared.state.skip()
 
-    def get_config(self) -> dict[str, Any]:
-        """All options."""
-        return dict(shared.opts.data)
-
-    def set_config(self, req: dict[str, Any]) -> None:
-        """Set options. Raises RuntimeError for an unknown checkpoint."""
-        checkpoint = req.get("sd_model_checkpoint")
-        if checkpoint is not None and checkpoint not in sd_models.checkpoint_aliases:
-            raise RuntimeError(f"model {checkpoint!r} not found")
-        for key, value in req.items():
-            shared.opts.set(key, value, is_api=True)
-
-    def get_cmd_flags(self) -> dict[str, Any]:
-        """The command line."""
-        return {**vars(shared.cmd_opts), "api_auth": None}
-
     def get_samplers(self) -> list[dict[str, Any]]:
         """All samplers."""
         return [
             {"name": name, "aliases": aliases, "options": options}
             for name, _, aliases, options in sd_samplers.all_samplers
-        ]
-
-    def get_sd_models(self) -> list[dict[str, Any]]:
-        """All checkpoints."""
-        return [
-            {"title": info.title, "model_name": info.model_name, "filename": info.filename}
-            for info in sd_models.checkpoints_list.values()
         ]
 
     def get_scripts_list(self) -> models.ScriptsList:
@@ -281,7 +254,7 @@ class Api:
 def _sampler_name(name: str | None) -> str:
     config = sd_samplers.find_sampler_config(name)
     if config is None:
-        raise HTTPException(400, "Sampler not found")
+        raise HTTPException(400, f"sampler_name: {name!r} is unknown")
     return config.name
 
 
