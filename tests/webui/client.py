@@ -34,6 +34,7 @@ class Client:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.api = _Api(baseurl=f"{self.url}/sdapi/v1")
+        self.api.session.headers["Connection"] = "close"  # a slow job outlives what a server keeps open
 
     def draw(self, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
         """A small txt2img job, with FreeU's arguments if there are any. RuntimeError where it is refused."""

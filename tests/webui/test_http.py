@@ -265,10 +265,9 @@ def test_img2img(client, masked):
     mask = Image.new("L", image.size)
     mask.paste(255, (0, 0, 32, 64))
     job = {"mask_image": mask} if masked else {}
+    client.redraw(image, **job)  # Forge's first inpainting after another job is unlike all later ones
     off = pixels(client.redraw(image, **job))
     assert pixels(client.redraw(image, ON, **job)) != off
-    if pixels(client.redraw(image, **job)) != pixels(client.redraw(image, **job)):
-        pytest.skip("this WebUI's inpainting is another picture each time")  # Forge's is
     assert pixels(client.redraw(image, **job)) == off
     assert pixels(client.redraw(image, {**ON, "passes": "hires"}, **job)) == off
 
