@@ -94,28 +94,3 @@ class Sampler:
         self.model_wrap_cfg.mask = getattr(p, "mask", None)
         self.model_wrap_cfg.nmask = getattr(p, "nmask", None)
         self.model_wrap_cfg.step = 0
-
-    def sample(
-        self,
-        p: Any,
-        x: Tensor,
-        conditioning: Any,
-        unconditional_conditioning: Any,
-        steps: int | None = None,
-        image_conditioning: Any = None,
-    ) -> Tensor:
-        """Pictures from noise `x`."""
-        raise NotImplementedError
-
-    def sample_img2img(
-        self,
-        p: Any,
-        x: Tensor,
-        noise: Tensor,
-        conditioning: Any,
-        unconditional_conditioning: Any,
-        steps: int | None = None,
-        image_conditioning: Any = None,
-    ) -> Tensor:
-        """Pictures from pictures `x`, to which as much noise is added as the job's denoising strength says."""
-        raise NotImplementedError
