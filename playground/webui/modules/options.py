@@ -32,8 +32,8 @@ class Options:
         except KeyError:
             raise AttributeError(f"no option {item!r}") from None
 
-    def set(self, key: str, value: Any, is_api: bool = False, run_callbacks: bool = True) -> bool:
-        """Whether the value changed. Raises KeyError for an unknown option."""
-        changed = bool(self.data[key] != value)
+    def set(self, key: str, value: Any) -> None:
+        """Raises KeyError for an unknown option."""
+        if key not in self.data:
+            raise KeyError(key)
         self.data[key] = value
-        return changed

@@ -62,7 +62,6 @@ class StableDiffusionProcessing:
     refiner_checkpoint_info: Any = field(default=None, init=False)
     sampler: Any = field(default=None, init=False)
     is_hr_pass: bool = field(default=False, init=False)
-    is_api: bool = field(default=False, init=False)
     c: Any = field(default=None, init=False)
     uc: Any = field(default=None, init=False)
     rng: Any = field(default=None, init=False)
@@ -415,7 +414,7 @@ def process_images(p: StableDiffusionProcessing) -> Processed:
         if p.override_settings.get("sd_model_checkpoint") not in sd_models.checkpoint_aliases:
             p.override_settings.pop("sd_model_checkpoint", None)
         for key, value in p.override_settings.items():
-            opts.set(key, value, is_api=True, run_callbacks=False)
+            opts.set(key, value)
         p.sd_model = sd_models.reload_model_weights()
         return process_images_inner(p)
     finally:

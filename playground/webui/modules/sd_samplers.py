@@ -223,8 +223,6 @@ def _by_name() -> Iterator[SamplerData]:
 
 all_samplers = list(_by_name())
 all_samplers_map = {sampler.name: sampler for sampler in all_samplers}
-samplers = samplers_for_img2img = all_samplers
-samplers_map = {sampler.name.lower(): sampler.name for sampler in all_samplers}
 
 
 def find_sampler_config(name: str | None) -> SamplerData | None:
@@ -244,4 +242,4 @@ def create_sampler(name: str | None, model: Any) -> Sampler:
 
 def visible_sampler_names() -> list[str]:
     """For dropdowns."""
-    return [sampler.name for sampler in samplers]
+    return [sampler.name for sampler in all_samplers]

@@ -125,7 +125,6 @@ class Api:
         fields = {name: value for name, value in vars(request).items() if name in known and value is not None}
         fields["sampler_name"] = _sampler_name(request.sampler_name or request.sampler_index)
         with self.queue_lock, closing(make(**{**fields, **given})) as p:
-            p.is_api = True
             p.scripts = runner
             p.script_args = tuple(args)
             try:
