@@ -4,6 +4,7 @@
 # make test-forge  those of the extension, on gradio 4.40.0 as in Forge
 # make e2e URL=http://127.0.0.1:7860   the API's tests against a WebUI that runs there
 # make lint        style and types
+# make bench       what FreeU costs, beside the others: a table, out/bench/*.json and a chart
 # make emoji       the training pictures (npm), then: make train evaluate
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ EMOJI := emoji-datasource-google@16.0.0
 URL := http://127.0.0.1:7860
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo playground test test-forge e2e lint train evaluate clean
+.PHONY: demo playground test test-forge e2e lint bench train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
@@ -35,6 +36,9 @@ lint: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+bench: $(VENV)/ready
+	$(RUN) -m benchmarks
 
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt

@@ -5,6 +5,8 @@ params.py     the table of parameters; Settings
 schedule.py   how strong FreeU is at a point of the run
 backbone.py   what b does
 skip.py       what s does
+basis.py      the low frequencies as small real matrices
+pieces.py     large tensors a piece at a time
 decoder.py    reading a UNet
 session.py    attach(): the context manager that owns the hooks
 presets.py    known-good values

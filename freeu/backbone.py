@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from freeu.params import TABLE
+from freeu.pieces import edit_in_exact_type, exact_type, in_exact_type, product
 from freeu.values import read
 
 
@@ -26,7 +29,7 @@ def scale_backbone_(
         return h
     factor = b if one_factor else 1 + (b - 1) * structure_map(h)
     for window in windows:
-        h[:, window].mul_(factor)
+        _multiply_(h[:, window], factor)
     return h
 
 
@@ -44,10 +47,34 @@ def structure_map(h: Tensor) -> Tensor:
     Equations 2 and 3. Means of half types are taken in float32. A flat map (max = min) is 0: also one
     that differs by no more than the rounding of the mean, judged by the features of one pixel.
     """
-    exact = torch.promote_types(h.dtype, torch.float32)
-    mean = h.mean(dim=1, keepdim=True, dtype=exact)
+    mean = _channel_mean(h)
     low, high = mean.amin(dim=(2, 3), keepdim=True), mean.amax(dim=(2, 3), keepdim=True)
     spread = high - low
-    rounding = 16 * torch.finfo(exact).eps * h[:, :, :1, :1].abs().mean(dim=1, keepdim=True, dtype=exact)
-    flat = spread <= rounding
-    return torch.where(flat, 0.0, (mean - low) / torch.where(flat, 1.0, spread))
+    size = torch.linalg.vector_norm(h[:, :, :1, :1], 1, dim=1, keepdim=True, dtype=mean.dtype) / h.shape[1]
+    flat = spread <= 16 * torch.finfo(mean.dtype).eps * size
+    return (mean - low) / spread.masked_fill(flat, math.inf)
+
+
+def _channel_mean(h: Tensor) -> Tensor:
+    """The mean over channels, shape (pictures, 1, height, width)."""
+    if h.device.type != "cpu":
+        return h.mean(dim=1, keepdim=True, dtype=exact_type(h.dtype))
+    # A CPU reads features nearly twice as fast for a product as for a sum over channels.
+    sums = h.new_zeros(len(h), 1, h.shape[2] * h.shape[3], dtype=exact_type(h.dtype))
+    for n in range(len(h)):
+        for _, wide in in_exact_type(h[n : n + 1]):
+            # In groups of channels, so that several cores have work.
+            groups = wide.view(math.gcd(8, wide.shape[1]), -1, sums.shape[2])
+            ones = groups.new_ones(len(groups), 1, groups.shape[1])
+            sums[n].add_(product(ones, groups).sum(0))
+    return sums.div_(h.shape[1]).view(len(h), 1, *h.shape[2:])
+
+
+def _multiply_(h: Tensor, factor: Tensor | float) -> None:
+    """`h *= factor`, in the type of a factor that is a tensor, shape (pictures, 1, height, width)."""
+    if not isinstance(factor, Tensor) or h.dtype == factor.dtype or h.device.type != "cpu":
+        h.mul_(factor)
+        return
+    # For two types, torch on the CPU would copy all of h.
+    for pictures, wide in edit_in_exact_type(h):
+        wide.mul_(factor[pictures])

@@ -43,13 +43,19 @@ def attach(unet: nn.Module, settings: Settings) -> Session:
 class Session:
     """FreeU on one UNet. Owns its hooks; several sessions, on other UNets or in other threads, do not meet.
 
-    calls: how many decoder blocks were edited so far. 0 after a run means that FreeU did nothing.
+    calls: how many decoder blocks were edited so far. 0 after a run means that FreeU did nothing. A graph of
+        torch.compile's counts as one, however often it runs.
+    asked: whether FreeU was to act at any step so far. If so and `calls` is 0, the UNet runs no hooks: it was
+        compiled before they came.
     stages: what is applied at this point of the run; a stage that is neutral now is left out.
+    is_open: whether it acts. A deep copy of the UNet keeps its hooks, but they act no longer than these.
     """
 
     def __init__(self, unet: nn.Module, settings: Settings) -> None:
         self.settings = settings
-        self.calls = 0
+        self.asked = False
+        self.is_open = True
+        self._edits = self._graphs = 0
         self.stages: Mapping[int | None, Stage] = {}
         with ExitStack() as hooks:
             blocks = [] if settings.neutral else self._blocks(unet)
@@ -60,9 +66,14 @@ class Session:
                 clock = _ClockHook(weakref.ref(self))
                 hooks.callback(unet.register_forward_pre_hook(clock, with_kwargs=True).remove)
             elif blocks:
-                self.at(0, 1)
+                self._act(strength(settings, 0, 1))
             # The hooks hold the session weakly, so that losing the session removes them.
             self._remove_hooks = weakref.finalize(self, hooks.pop_all().close)
+
+    @property
+    def calls(self) -> int:
+        """How many decoder blocks were edited so far."""
+        return self._edits + self._graphs
 
     def at(self, step: int, steps: int) -> None:
         """Say where the run is: sampler step `step` of `steps`, counted from 0.
@@ -71,6 +82,7 @@ class Session:
         """
         if self.settings.clock == "step":
             self._act(strength(self.settings, step, steps))
+            self.asked = self.asked or bool(self.stages)
 
     def at_timestep(self, timesteps: Tensor) -> None:
         """Say where the run is by the UNet's timesteps, shape (pictures,). Raises ValueError where they differ."""
@@ -78,22 +90,22 @@ class Session:
         if lowest != highest:
             raise ValueError(f"clock 'noise' reads one timestep a call; this batch has {lowest} to {highest}")
         self._act(strength_at_timestep(self.settings, lowest))
+        self.asked = self.asked or bool(self.stages)
 
     def close(self) -> None:
         """Take every hook off the UNet. Closing twice is fine."""
+        self.is_open = False
         self._remove_hooks()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it acts. A deep copy of the UNet keeps its hooks, but they act no longer than these."""
-        return self._remove_hooks.alive
 
     def edit_(self, joined: Tensor, block: DecoderBlock, stage: Stage) -> None:
         """Edit what enters `block`, shape (pictures, backbone + skip, height, width), in place."""
         backbone, skip = joined[:, : block.backbone], joined[:, block.backbone :]
         scale_backbone_(backbone, stage.b, version=self.settings.version, offset=stage.offset, width=stage.width)
         scale_skip_(skip, stage.s, high=stage.high, cutoff=stage.cutoff, mask=self.settings.mask)
-        self.calls += 1
+        if _is_compiling():
+            self._graphs = 1  # counting would make each call another graph
+        else:
+            self._edits += 1
 
     def __enter__(self) -> Session:
         return self
@@ -116,6 +128,11 @@ class Session:
         """Set the factors for a strength of `share`."""
         stages = {n: self.settings.stage(n).at(share) for n in STAGES}
         self.stages = {n: stage for n, stage in stages.items() if not stage.neutral}
+
+
+def _is_compiling() -> bool:
+    # torch 2.1 has no name for it.
+    return hasattr(torch.compiler, "is_compiling") and torch.compiler.is_compiling()
 
 
 class _BlockHook:

@@ -20,12 +20,14 @@ from freeu.session import Session, attach
 class Run:
     """FreeU as one job asked for it.
 
-    settings: what it asked for. obstacle: why a UNet could not be edited, or empty.
+    settings: what it asked for. obstacle: why a UNet could not be edited, or empty. asked: whether it was to act
+    at any step so far.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.obstacle = ""
+        self.asked = False
         self._calls = 0
         self._session: Session | None = None
         self._unet: weakref.ref[nn.Module] | None = None
@@ -49,6 +51,7 @@ class Run:
         # A sampler of second order calls the model twice a step.
         calls_a_step = max(1, round(denoiser.total_steps / denoiser.steps))
         self._session.at(denoiser.step // calls_a_step, denoiser.steps)
+        self.asked = self.asked or self._session.asked
 
     def close(self) -> None:
         """Take FreeU off the UNet; `follow` puts it back."""

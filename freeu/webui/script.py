@@ -18,6 +18,10 @@ from freeu.webui.controls import Controls
 log = logging.getLogger(__name__)
 
 
+_NO_STEP = "these settings act at no step of this job"
+_COMPILED = "this UNet runs no hooks, as one does that torch.compile compiled before FreeU came on"
+
+
 class FreeU(scripts.Script):
     """FreeU on one tab. Holds nothing of a job: that lives on the job's `p`."""
 
@@ -83,7 +87,7 @@ class FreeU(scripts.Script):
         if job.obstacle:
             p.comment(f"FreeU changed {'only a part' if job.calls else 'nothing'}: {job.obstacle}.")
         elif job.calls == 0 and not host.was_stopped():
-            p.comment("FreeU changed nothing: these settings act at no step of this job.")
+            p.comment(f"FreeU changed nothing: {_COMPILED if job.asked else _NO_STEP}.")
         if other := host.other_freeu(p.extra_generation_params):
             p.comment(f"FreeU acted twice: {other} is on as well.")
 
