@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from freeu import Settings, attach, from_infotext, strength
 from freeu.backbone import channel_window
+from freeu.cli import graphs
 from freeu.webui import arguments, run
 from tests import other_tools
 from tests.other_tools import Factors, LjlebStage
 from tests.reference import forward
 from tests.strategies import shares
+from tests.test_cli import comfyui, invokeai
 from tests.unets import SHAPES, inputs, shared
 
 MODELS = ("SD 1.5", "SDXL")
@@ -64,8 +66,7 @@ WRITTEN = {
     "Forge": from_infotext(FORGE),
     "reForge": from_infotext({"freeu_enabled": "True", **KEYS}),
     "Fooocus": from_infotext({"FreeU": "(1.3, 1.4, 0.9, 0.2)"}),
-    "ComfyUI FreeU": Settings(version="1", **FACTORS._asdict()),
-    "ComfyUI FreeU_V2": Settings(version="2", **FACTORS._asdict()),
+    **{f"ComfyUI {node}": graphs.comfyui(comfyui(node)) for node in graphs.COMFYUI_NODES},
 }
 """What each tool's picture says."""
 
@@ -79,11 +80,17 @@ def test_tools_that_go_by_width(name, tool):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("infotext", [{"FreeU": "b1=1.3 b2=1.4 s1=0.9 s2=0.2"}], ids=["SD.Next"])
-def test_tools_that_go_by_resolution(name, infotext):
-    """diffusers, and what is built on it: SD.Next's default backend and InvokeAI."""
-    settings = from_infotext(infotext)
-    assert settings == Settings(version="1", stage_map="levels", **FACTORS._asdict())
+@pytest.mark.parametrize(
+    "settings",
+    [
+        graphs.diffusers(FACTORS._asdict()),
+        graphs.invokeai(invokeai()),
+        from_infotext({"FreeU": "b1=1.3 b2=1.4 s1=0.9 s2=0.2"}),
+    ],
+    ids=["diffusers", "InvokeAI", "SD.Next"],
+)
+def test_tools_that_go_by_resolution(name, settings):
+    """diffusers, and what is built on it: InvokeAI, and SD.Next's default backend."""
     assert_same(name, ours(name, settings), theirs(name, other_tools.diffusers(FACTORS, blocks_a_level=3)))
     by_width = theirs(name, other_tools.comfy("1", FACTORS, SHAPES[name].model_channels))
     assert (ours(name, settings) - by_width).abs().max() > 1e-2, "the stage maps must differ"
@@ -91,7 +98,7 @@ def test_tools_that_go_by_resolution(name, infotext):
 
 @pytest.mark.parametrize("zero", ["s1", "s2", "b1", "b2"])
 def test_a_factor_of_0_turns_diffusers_off(zero):
-    """Of all of FreeU. Hence `convert --from diffusers` answers with FreeU off."""
+    """Of all of FreeU. Hence `convert --diffusers` answers with FreeU off."""
     unet = UNet2DConditionModel(
         sample_size=8, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=8, norm_num_groups=4,
         down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"),
