@@ -248,3 +248,11 @@ def test_ljlebs_payloads(flat):
     settings = arguments.read(arguments.filled_up(payload), {}, steps=20)
     expected = theirs(name, other_tools.ljleb("2", RICH, widths(name)))
     assert_same(name, ours(name, with_exact_windows(settings, RICH, name)), expected)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.0, 1.0), (0.2, 0.6), (0.4, 0.8)])
+def test_half_of_ljlebs_schedule_is_its_schedule_on_a_second_order_sampler(start, stop):
+    steps = 10
+    settings = Settings(start=start / 2, stop=stop / 2)
+    for call in range(2 * steps - 1):
+        assert strength(settings, call // 2, steps) == other_tools.ljleb_strength(start, stop, 0.0, steps, call)
