@@ -14,7 +14,7 @@ from playground import __main__ as playground
 from playground import demo, model, sampling
 
 ROOT = Path(__file__).parent.parent
-PAGES = {path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+PAGES = {path.name: path.read_text("utf-8") for folder in (ROOT, ROOT / "docs") for path in folder.glob("*.md")}
 RECIPES = re.findall(r"^\| (.*?) \| `(\{.*?\})` \| ([\d. ]+) \|$", PAGES["recipes.md"], re.MULTILINE)
 COMMANDS = [
     (page, command)
@@ -76,7 +76,7 @@ def test_how_much_b2_burns():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_linked_pages_and_headings_exist(page):
-    folder = ROOT if page == "README.md" else ROOT / "docs"
+    folder = ROOT if (ROOT / page).exists() else ROOT / "docs"
     for target, _, heading in re.findall(r"\]\(([^)#:]*)(#?)([^):]*)\)", PAGES[page]):
         assert (folder / target).exists(), target
         text = PAGES[Path(target).name if target else page] if heading else ""
