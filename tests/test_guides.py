@@ -19,7 +19,7 @@ RECIPES = re.findall(r"^\| (.*?) \| `(\{.*?\})` \| ([\d. ]+) \|$", PAGES["recipe
 COMMANDS = [
     (page, command)
     for page, text in PAGES.items()
-    for command in re.findall(r"^python -m playground (demo .*--out docs/.*\.png)$", text, re.MULTILINE)
+    for command in re.findall(r"^\.venv/bin/python -m playground (demo .*--out docs/.*\.png)$", text, re.MULTILINE)
 ]
 
 
