@@ -11,6 +11,8 @@ decoder.py    reading a UNet
 session.py    attach(): the context manager that owns the hooks
 presets.py    known-good values
 infotext.py   picture metadata: ours and other tools'
+cli/          python -m freeu: settings out of pictures
+webui/        the extension
 
 Needs torch and numpy. Knows nothing of any host.
 """

@@ -39,9 +39,15 @@ def from_infotext(infotext: Infotext) -> Settings | None:
     Raises SettingsError, naming the field, for a value that is not allowed here, also where the other
     tool allows it (Forge's s goes up to 4, and its start may be after its end).
     """
-    for reader in READERS:
+    found = made_by(infotext)
+    return found[1] if found else None
+
+
+def made_by(infotext: Infotext) -> tuple[str, Settings] | None:
+    """The tool that wrote a picture's FreeU settings, and the settings, as `from_infotext` finds them."""
+    for tool, reader in READERS.items():
         if (settings := reader(infotext)) is not None:
-            return settings
+            return tool, settings
     return None
 
 
@@ -175,7 +181,13 @@ def _fooocus(infotext: Infotext) -> Settings | None:
     return Settings.parse(dict(zip(FACTORS, values, strict=True)))
 
 
-READERS: tuple[Callable[[Infotext], Settings | None], ...] = (_ours, _ljleb, _forge, _sd_next, _fooocus)
+READERS: Mapping[str, Callable[[Infotext], Settings | None]] = {
+    "this extension": _ours,
+    "ljleb's sd-webui-freeu": _ljleb,
+    "Forge or reForge": _forge,
+    "SD.Next": _sd_next,
+    "Fooocus": _fooocus,
+}
 """In the order in which they are asked: ours first, Fooocus last, since its key is the least telling."""
 
 

@@ -207,6 +207,12 @@ class Settings:
         """All flat names and values; `parse` gives the same Settings back."""
         return {name: getattr(self, name) for name in TABLE}
 
+    def essential(self) -> dict[str, Value]:
+        """What a reader needs: the values that every picture says, and those that are not the default."""
+        return {
+            name: value for name, value in self.to_dict().items() if TABLE[name].always or value != TABLE[name].default
+        }
+
     def stage(self, n: int) -> Stage:
         """The parameters of stage 1, 2 or 3."""
         return Stage(*(getattr(self, f"{name}{n}") for name in Stage._fields))

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_demo(options: argparse.Namespace) -> None:
     """Draw prompts with FreeU off and on, side by side."""
     given = {name: getattr(options, name) for name in (*TABLE, "preset")}
-    ways = demo.ways({name: value for name, value in given.items() if value is not None})
+    ways = demo.ways({name: value for name, value in given.items() if value is not None}, dict(options.way))
     prompts = options.prompt or demo.PROMPTS
     drawings = demo.draw(model.load(), _job(options, prompts), ways)
     demo.save_comparison(prompts, drawings, options.out)
@@ -76,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     drawing = command("demo", run_demo)
     drawing.add_argument("--prompt", action="append", metavar="WORDS", help="may be given several times")
     drawing.add_argument("--out", type=_png, default=Path("out/demo.png"), metavar="FILE")
+    drawing.add_argument(
+        "--way", action="append", type=_way, default=[], metavar='"LABEL: NAME=VALUE ..."',
+        help="a row of its own, of these values and those of the other options; may be given several times",
+    )  # fmt: skip
     _add_job(drawing)
     _add_settings(drawing)
     command("words", run_words)
@@ -144,6 +148,16 @@ def _login(text: str) -> str:
             f"{text!r} is not allowed; it is name:password, or several with commas between"
         )
     return text
+
+
+def _way(text: str) -> tuple[str, dict[str, str]]:
+    label, colon, values = text.partition(":")
+    pairs = [pair.partition("=") for pair in values.split()]
+    if not colon or not label.strip() or not all(equals for _, equals, _ in pairs):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; it is a label and values, such as 'b alone: s1=1 s2=1'"
+        )
+    return label.strip(), {name: value for name, _, value in pairs}
 
 
 def _png(text: str) -> Path:

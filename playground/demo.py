@@ -28,6 +28,9 @@ PROMPTS = (
 )
 
 
+OFF = Settings(enabled=False)
+
+
 class Drawing(NamedTuple):
     """The prompts, drawn in one way."""
 
@@ -36,11 +39,16 @@ class Drawing(NamedTuple):
     seconds_a_step: float
 
 
-def ways(chosen: Mapping[str, str]) -> dict[str, Settings]:
-    """What to compare: FreeU off, and on in the chosen version, or in both. Raises SettingsError."""
+def ways(chosen: Mapping[str, str], named: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Settings]:
+    """What to compare: FreeU off, and on in each of the ways that have names, or in the chosen version, or in both.
+
+    What is `chosen` holds in every way that does not say otherwise. Raises SettingsError.
+    """
+    if named:
+        return {"FreeU off": OFF, **{name: Settings.parse({**chosen, **values}) for name, values in named.items()}}
     versions = [chosen["version"]] if "version" in chosen else ["1", "2"]
     on = {f"FreeU version {v}": Settings.parse({**chosen, "version": v}) for v in versions}
-    return {"FreeU off": Settings(enabled=False), **on}
+    return {"FreeU off": OFF, **on}
 
 
 def draw(model: TextToImage, job: Job, ways: Mapping[str, Settings]) -> list[Drawing]:

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "freeu").glob("*.py"))
+CLI = sorted((ROOT / "freeu" / "cli").glob("*.py"))
 GLUE = sorted((ROOT / "freeu" / "webui").glob("*.py"))
 
 
@@ -31,6 +32,13 @@ def packages(path):
 def test_the_core_imports_torch_and_numpy_alone(path):
     assert packages(path) <= {"torch", "numpy", "freeu"}
     assert not [name for name in imports(path) if name.startswith("freeu.webui")]
+
+
+@pytest.mark.parametrize("path", CLI, ids=lambda path: path.name)
+def test_the_command_line_needs_nothing_but_pillow_and_no_host(path):
+    assert packages(path) <= ({"PIL", "freeu"} if path.name == "pictures.py" else {"freeu"})
+    assert {name for name in imports(path) if name.startswith("freeu.webui")} <= {"freeu.webui.arguments"}
+    assert packages(ROOT / "freeu" / "webui" / "arguments.py") == {"freeu"}
 
 
 @pytest.mark.parametrize("path", GLUE, ids=lambda path: path.name)

@@ -118,6 +118,29 @@ def run(capsys, *arguments):
     return status, out, err
 
 
+def test_the_demo_draws_ways_with_names(capsys, tmp_path):
+    ways = ("--way", "b alone: s1=1 s2=1", "--way", "more: b1=1.6")
+    status, text, _ = run(
+        capsys, "demo", "--prompt", "pear", "--steps", "2", "--b2", "1.2", *ways, "--out", str(tmp_path / "a.png")
+    )
+    assert status == 0
+    assert [line[:9].strip() for line in text.splitlines()[:3]] == ["FreeU off", "b alone", "more"]
+    assert Image.open(tmp_path / "a.png").height == HEADING + 3 * (CELL + GAP)
+    named = {"b alone": {"s1": "1", "s2": "1"}, "more": {"b1": "1.6"}}
+    assert list(demo.ways({"b2": "1.2"}, named).values()) == [
+        OFF,
+        Settings(b2=1.2, s1=1, s2=1),
+        Settings(b1=1.6, b2=1.2),
+    ]
+
+
+@pytest.mark.parametrize("way", ["s1=1", "a: s1", ": s1=1", "a: s9=1", "a: s1=9"])
+def test_bad_ways_are_explained(capsys, tmp_path, way):
+    status, _, err = run(capsys, "demo", "--way", way, "--out", str(tmp_path / "a.png"))
+    assert status == 2
+    assert "is not allowed" in err
+
+
 def test_the_demo_draws_off_and_both_versions(capsys, tmp_path):
     out = tmp_path / "new" / "demo.png"
     status, text, _ = run(

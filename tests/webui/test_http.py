@@ -3,6 +3,7 @@
 Pictures are compared with each other, so that any model will do.
 """
 
+import base64
 import json
 
 import jsonschema
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
 from freeu import Settings, SettingsError, from_infotext, presets, strength
+from freeu.cli import sources
 from freeu.params import TABLE
 from freeu.webui import arguments
 from tests import strategies
@@ -107,6 +109,7 @@ def test_a_picture_tells_its_settings(client):
     assert 'FreeU curve: "0:0, 1:1"' in infotext
     parameters = client.post("/sdapi/v1/png-info", image=drawn.json["images"][0]).json()["parameters"]
     assert from_infotext(parameters) == asked
+    assert sources.in_picture(base64.b64decode(drawn.json["images"][0])) == ("this extension", asked)
     assert "FreeU" not in client.draw().info["infotexts"][0]
 
 

@@ -1,0 +1,55 @@
+"""docs/moving.md: its commands run and answer what it shows; its values are what tests/test_other_tools.py tests."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeu import Settings
+from tests.other_tools import LjlebStage
+from tests.test_cli import FACTORS, LEVELS, WRITTEN, png
+from tests.test_other_tools import exact_window
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "moving.md").read_text("utf-8")
+SHOWN = re.findall(r"^```sh\n(.*?)\n```\n\n(?:```(?:text|json)\n(.*?)^```)?", PAGE, re.DOTALL | re.MULTILINE)
+WIDTHS = {f"width{n}": exact_window(LjlebStage(), channels)[1] for n, channels in ((1, 1280), (2, 640), (3, 320))}
+TWO_WIDTHS = {name: WIDTHS[name] for name in ("width1", "width2")}
+PLAIN = Settings(**FACTORS)
+SECTIONS = {
+    "ljleb's sd-webui-freeu": [PLAIN.replace(**WIDTHS), PLAIN.replace(stop=0.5), PLAIN.replace(passes="first")],
+    "Forge": [WRITTEN["Forge"][2]],
+    "reForge": [WRITTEN["Forge"][2]],
+    "SD.Next": [WRITTEN["SD.Next"][2], PLAIN.replace(version="1", **TWO_WIDTHS)],
+    "Fooocus": [WRITTEN["Fooocus, a1111"][2]],
+    "ComfyUI": [WRITTEN["ComfyUI FreeU_V2"][2]],
+    "diffusers": [LEVELS],
+    "InvokeAI": [WRITTEN["InvokeAI"][2]],
+}
+
+
+@pytest.mark.parametrize(("command", "answer"), SHOWN)
+def test_commands(tmp_path, command, answer):
+    (tmp_path / "comfyui.png").write_bytes(png(WRITTEN["ComfyUI FreeU_V2"][0]))
+    (tmp_path / "enable_freeu.json").write_text(json.dumps(FACTORS))
+    python, *rest = shlex.split(command)
+    assert python == "python"
+    how = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, *rest], check=True, **how)
+    assert done.stdout == answer or not answer
+    assert done.stdout
+
+
+def test_there_are_commands():
+    assert len(SHOWN) >= 3
+
+
+def test_every_tool_has_a_section_with_tested_values():
+    sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+    values = {title: re.findall(r"^ *(\{\"version.*\})$", text, re.MULTILINE) for title, text in sections.items()}
+    assert {title: [Settings.parse(json.loads(v)) for v in found] for title, found in values.items()} == SECTIONS
