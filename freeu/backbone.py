@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from freeu.params import TABLE
-from freeu.pieces import edit_in_exact_type, exact_type, in_exact_type, product
+from freeu.pieces import edit_in_exact_type, exact_type, in_exact_type
 from freeu.values import read
 
 
@@ -59,14 +59,10 @@ def _channel_mean(h: Tensor) -> Tensor:
     """The mean over channels, shape (pictures, 1, height, width)."""
     if h.device.type != "cpu":
         return h.mean(dim=1, keepdim=True, dtype=exact_type(h.dtype))
-    # A CPU reads features nearly twice as fast for a product as for a sum over channels.
+    # A CPU reads features faster for a product than for a sum over channels.
     sums = h.new_zeros(len(h), 1, h.shape[2] * h.shape[3], dtype=exact_type(h.dtype))
-    for n in range(len(h)):
-        for _, wide in in_exact_type(h[n : n + 1]):
-            # In groups of channels, so that several cores have work.
-            groups = wide.view(math.gcd(8, wide.shape[1]), -1, sums.shape[2])
-            ones = groups.new_ones(len(groups), 1, groups.shape[1])
-            sums[n].add_(product(ones, groups).sum(0))
+    for pictures, wide in in_exact_type(h):
+        sums[pictures].baddbmm_(wide.new_ones(len(wide), 1, wide.shape[1]), wide.flatten(2))
     return sums.div_(h.shape[1]).view(len(h), 1, *h.shape[2:])
 
 
