@@ -70,6 +70,8 @@ class Controls:
         self.status.render()
         with gr.Accordion("Schedule", open=False, elem_id=self.elem_id("schedule")):
             self._row("start", "stop", "smoothness")
+            # javascript/freeu.js puts the graph here. The value never changes, so gradio leaves it alone.
+            gr.HTML(f'<div class="freeu-editor" data-box="{self.elem_id("curve")}"></div>')
             self._row("curve")
             self._row("clock", "passes")
         with gr.Accordion("Advanced", open=False, elem_id=self.elem_id("advanced")):
