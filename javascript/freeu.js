@@ -114,12 +114,7 @@
         return distances.indexOf(least);
     }
 
-    /** What an axis counts at a progress. @param {[number, number]} ends */
-    function along([from, to], progress) {
-        return from + (to - from) * progress;
-    }
-
-    /** Values to write along an axis: both ends, and at most about `most` round ones between. */
+    /** What to write along an axis: both ends, and at most `most` round values between. @returns {number[]} */
     function ticks([from, to], most) {
         const [low, high] = [Math.min(from, to), Math.max(from, to)];
         const stride = STRIDES.find((stride) => (high - low) / stride <= most) ?? high - low;
@@ -128,27 +123,25 @@
         return [...new Set([low, ...between, high])];
     }
 
-    const pure = {
-        CURVES, parse, format, add, remove, move, beside, turns, toPixels, toPoint, outside, nearest, along, ticks,
-    };
+    const parts = {CURVES, parse, format, add, remove, move, beside, turns, ticks, toPixels, toPoint, outside, nearest};
     if (typeof module !== "undefined") {
-        module.exports = pure; // for node's tests
+        module.exports = parts; // for node's tests
         return;
     }
 
     // The page.
 
-    const REACH = {mouse: 12, pen: 16, touch: 20}; // in pixels
-    const MARGIN = {left: 30, right: 12, top: 12, bottom: 36};
-    const DRAGGED_OUT = 28; // so far outside of the plot a point is let go
-    const STEP = 0.01;
-    const LARGE_STEP = 0.1;
+    const REACH = 12; // pixels around a point that are its own, for a mouse
+    const TOUCH_REACH = 20; // for a finger
+    const SLACK = 3; // pixels that a hand moves without meaning to
+    const LET_GO = 28; // pixels outside of the plot where a dragged point is dropped
+    const MARGIN = {left: 40, right: 14, top: 14, bottom: 40};
     const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
 
     const TITLE = "FreeU's strength over the run";
     const HINT = "A click adds a point, dragging moves it, a double click removes it. Keys: arrows, Enter, Delete.";
     const CAPTIONS = {step: "step", percent: "% of the run", timestep: "noise left (timestep)"};
-    const PLACES = {
+    const WORDS = {
         step: "step {at} of {last}: strength {strength}",
         percent: "at {at} % of the run: strength {strength}",
         timestep: "timestep {at}: strength {strength}",
@@ -162,95 +155,77 @@
 
     function setAll(element, attributes) {
         Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
-        return element;
     }
 
-    function html(tag, attributes, ...children) {
-        const element = setAll(document.createElement(tag), attributes);
+    function make(tag, attributes = {}, ...children) {
+        const space = ["div", "button"].includes(tag) ? "http://www.w3.org/1999/xhtml" : "http://www.w3.org/2000/svg";
+        const element = document.createElementNS(space, tag);
+        setAll(element, attributes);
         element.append(...children);
         return element;
     }
 
-    function svg(tag, attributes, ...children) {
-        const element = setAll(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes);
-        element.append(...children);
-        return element;
-    }
-
-    /** The editor in one tab's accordion. It keeps only what the mouse is doing, and texts to go back to. */
+    /** The editor in one tab's accordion. It keeps only what the pointer is doing, and texts to go back to. */
     class Editor {
         constructor(place) {
             this.box = gradioApp().querySelector(`#${place.dataset.box} :is(input, textarea)`);
             this.status = place.closest(".input-accordion").querySelector(".freeu-status");
             this.drag = null;
             this.earlier = [];
-            this.makeParts(place);
+            this.curves = Object.entries(CURVES).map(([name, text]) => this.button(name, text));
+            this.clear = this.button("Clear", "");
+            this.back = make("g", {"aria-hidden": true});
+            this.line = make("polyline", {class: "freeu-line"});
+            this.handles = make("g");
+            this.graph = make("svg", {class: "freeu-graph", role: "group"}, this.back, this.line, this.handles);
+            this.readout = make("div", {class: "freeu-readout"});
+            const hint = make("div", {class: "freeu-hint"}, HINT);
+            place.append(make("div", {class: "freeu-buttons"}, ...this.curves, this.clear), this.graph, this.readout, hint);
             this.listen(place);
             this.draw();
         }
 
-        makeParts(place) {
-            this.curves = Object.entries(CURVES).map(([name, text]) => {
-                const button = html("button", {type: "button", class: "freeu-button"}, name);
-                button.addEventListener("click", () => this.change(parse(text)));
-                return button;
-            });
-            this.clear = html("button", {type: "button", class: "freeu-button freeu-clear"}, "Clear");
-            this.clear.addEventListener("click", () => this.change([]));
-            const buttons = html("div", {class: "freeu-buttons"}, ...this.curves, this.clear);
-            this.back = svg("g", {"aria-hidden": true});
-            this.line = svg("polyline", {class: "freeu-line"});
-            this.handles = svg("g", {});
-            this.graph = svg("svg", {class: "freeu-graph", role: "group"}, this.back, this.line, this.handles);
-            this.readout = html("div", {class: "freeu-readout"});
-            place.append(buttons, this.graph, this.readout);
+        button(name, text) {
+            const button = make("button", {type: "button", value: text}, name);
+            button.addEventListener("click", () => this.change(parse(text)));
+            return button;
         }
 
         listen(place) {
-            // gradio sets a box after the HTML that tells of it, or before.
+            // gradio sets a box before the HTML that tells of it, or after.
             const soon = () => requestAnimationFrame(() => this.draw());
-            new MutationObserver(() => this.answered(soon)).observe(this.status, {childList: true, subtree: true});
+            new MutationObserver(soon).observe(this.status, {childList: true, subtree: true});
             new ResizeObserver(soon).observe(this.graph);
             this.box.addEventListener("input", () => this.draw());
-            this.graph.addEventListener("pointerdown", (event) => this.grab(event));
-            this.graph.addEventListener("pointermove", (event) => this.point(event));
-            this.graph.addEventListener("pointerup", () => this.letGo());
-            this.graph.addEventListener("pointercancel", () => this.letGo());
-            this.graph.addEventListener("pointerleave", () => this.tell());
-            this.graph.addEventListener("click", (event) => this.click(event));
-            this.graph.addEventListener("dblclick", (event) => this.doubleClick(event));
-            this.handles.addEventListener("focusin", (event) => this.tellHandle(event.target));
-            this.handles.addEventListener("focusout", () => this.tell());
-            place.addEventListener("keydown", (event) => this.key(event));
+            const on = (element, handlers) =>
+                Object.entries(handlers).forEach(([name, handler]) => element.addEventListener(name, handler.bind(this)));
+            const [letGo, forget, tell] = [() => this.letGo(true), () => this.letGo(false), () => this.tell()];
+            on(this.graph, {pointerdown: this.grab, pointermove: this.follow, pointerup: letGo, pointercancel: forget});
+            on(this.graph, {click: this.click, dblclick: this.doubleClick, pointerleave: tell});
+            on(this.handles, {focusin: tell, focusout: tell});
+            on(place, {keydown: this.key});
         }
 
         // What there is
 
-        /** The server's answer, or null. @returns {Graph | null} */
+        /** The server's answer; before the first one, an empty run in per cent. @returns {Graph} */
         get answer() {
             const line = this.status.querySelector("[data-freeu]");
-            return line && JSON.parse(line.dataset.freeu);
+            return line ? JSON.parse(line.dataset.freeu) : {axis: "percent", ends: [0, 100], strengths: []};
         }
 
-        /** What the server says in place of strengths. */
+        /** What the server says where it has no strengths. */
         get complaint() {
-            return this.answer ? "" : this.status.textContent.trim();
+            return this.status.querySelector("[data-freeu]") ? "" : this.status.textContent.trim();
         }
 
         /** The points to show: the curve's or, where it is empty, those of what the sliders make. */
         get points() {
-            const points = this.drag ? this.drag.points : parse(this.box.value);
-            if (this.complaint || points === null) {
-                return [];
-            }
-            return points.length || this.drag ? points : turns(this.answer?.strengths ?? []);
+            const points = this.complaint ? null : parse(this.box.value);
+            return this.drag?.points ?? (points?.length === 0 ? turns(this.answer.strengths) : points ?? []);
         }
 
-        /** Before the first answer, per cent. */
-        get scale() {
-            return this.answer ?? {axis: "percent", ends: [0, 100], strengths: []};
-        }
-
+        /** @returns {Plot} */
         get plot() {
             const {left, right, top, bottom} = MARGIN;
             const {clientWidth, clientHeight} = this.graph;
@@ -259,8 +234,9 @@
 
         /** A place on the graph, in words. */
         words([progress, strength]) {
-            const {axis, ends} = this.scale;
-            return say(PLACES[axis], {at: round(along(ends, progress), 1), last: ends[1], strength: round(strength, 2)});
+            const {axis, ends} = this.answer;
+            const at = round(ends[0] + (ends[1] - ends[0]) * progress, 1);
+            return say(WORDS[axis], {at, last: ends[1], strength: round(strength, 3)});
         }
 
         // Changing it
@@ -273,81 +249,54 @@
 
         write(text) {
             this.box.value = text;
-            updateInput(this.box);
-            this.draw();
+            updateInput(this.box); // which draws
         }
 
-        undo() {
-            if (this.earlier.length) {
-                this.write(this.earlier.pop());
-            }
-        }
-
-        // While a point is dragged, the server is asked for its strengths as often as it answers.
-        answered(soon) {
-            if (this.drag) {
-                this.drag.asked = false;
-                this.ask();
-            }
-            soon();
-        }
-
-        ask() {
-            const text = format(this.drag.points);
-            if (!this.drag.asked && text !== this.box.value) {
-                this.drag.asked = true;
-                this.write(text);
-            }
-        }
-
-        // Mouse, pen and touch
-
-        /** Where a pointer is in the graph, and which point it is on. */
-        where(event) {
+        /** Where a pointer is on the graph, and which point it is on. */
+        where({clientX, clientY, pointerType}) {
             const {left, top} = this.graph.getBoundingClientRect();
-            const [x, y] = [event.clientX - left, event.clientY - top];
-            const reach = REACH[event.pointerType] ?? REACH.mouse;
-            return {x, y, index: nearest(this.plot, this.points, x, y, reach)};
+            const [x, y] = [clientX - left, clientY - top];
+            return {x, y, index: nearest(this.plot, this.points, x, y, pointerType === "touch" ? TOUCH_REACH : REACH)};
         }
 
         grab(event) {
-            const {index} = this.where(event);
+            const {x, y, index} = this.where(event);
             this.moved = false;
-            if (index < 0 || event.button !== 0) {
-                return;
+            if (index >= 0 && event.button === 0) {
+                event.preventDefault();
+                this.graph.setPointerCapture(event.pointerId);
+                this.handles.children[index].focus({preventScroll: true});
+                this.drag = {index, from: [x, y], held: this.points, points: this.points};
             }
-            event.preventDefault();
-            this.graph.setPointerCapture(event.pointerId);
-            this.handles.children[index].focus({preventScroll: true});
-            this.drag = {index, before: this.box.value, points: this.points, held: this.points, asked: false};
         }
 
-        point(event) {
+        follow(event) {
             const {x, y} = this.where(event);
             if (!this.drag) {
-                this.tellSample(x);
+                this.tellStrength(x);
                 return;
             }
-            const {index, held} = this.drag;
-            const out = outside(this.plot, x, y) > DRAGGED_OUT;
-            this.drag.points = out ? remove(held, index) : move(held, index, toPoint(this.plot, x, y));
-            this.moved = true;
-            this.ask();
-            this.draw();
+            const {index, from, held} = this.drag;
+            this.moved ||= Math.hypot(x - from[0], y - from[1]) > SLACK;
+            if (this.moved) {
+                const isOut = outside(this.plot, x, y) > LET_GO;
+                this.drag.points = isOut ? remove(held, index) : move(held, index, toPoint(this.plot, x, y));
+                this.draw();
+            }
         }
 
-        letGo() {
-            const {before, points} = this.drag ?? {};
+        letGo(isMeant) {
+            const points = this.drag?.points;
             this.drag = null;
-            if (points && this.moved) {
-                this.earlier.push(before);
-                this.write(format(points));
+            if (points && this.moved && isMeant) {
+                this.change(points);
             }
+            this.draw();
         }
 
         click(event) {
             const {x, y, index} = this.where(event);
-            if (!this.moved && index < 0 && !this.complaint && outside(this.plot, x, y) < REACH.mouse) {
+            if (!this.moved && index < 0 && !this.complaint && outside(this.plot, x, y) < REACH) {
                 this.change(add(this.points, toPoint(this.plot, x, y)));
             }
         }
@@ -359,33 +308,29 @@
             }
         }
 
-        // Keyboard
-
         key(event) {
-            const handle = event.target.closest(".freeu-handle");
-            const index = handle ? [...this.handles.children].indexOf(handle) : -1;
-            if ((event.ctrlKey || event.metaKey) && event.key === "z") {
-                this.undo();
-            } else if (index < 0 || !this.keyOnPoint(event, index)) {
-                return;
+            const index = [...this.handles.children].indexOf(event.target);
+            const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
+            if (isUndo && this.earlier.length) {
+                this.write(this.earlier.pop());
             }
-            event.preventDefault();
+            if (isUndo || (index >= 0 && this.keyOnPoint(event, index))) {
+                event.preventDefault();
+            }
         }
 
         /** Whether the key means something to a point. */
         keyOnPoint({key, shiftKey}, index) {
             const points = this.points;
             if (key in ARROWS) {
-                const step = shiftKey ? LARGE_STEP : STEP;
-                const target = points[index].map((value, i) => value + step * ARROWS[key][i]);
-                this.change(move(points, index, target));
+                const step = shiftKey ? 0.1 : 0.01;
+                this.change(move(points, index, points[index].map((value, i) => value + step * ARROWS[key][i])));
             } else if (key === "Delete" || key === "Backspace") {
                 this.change(remove(points, index));
             } else if (key === "Enter" || key === "Insert") {
                 const point = beside(points, index);
-                const more = add(points, point);
-                this.change(more);
-                index = more.indexOf(point);
+                this.change(add(points, point));
+                index = add(points, point).indexOf(point);
             } else {
                 return false;
             }
@@ -396,58 +341,50 @@
         // Drawing
 
         draw() {
-            const {points, plot, scale} = this;
-            if (plot.width <= 0) {
-                return;
-            }
-            this.graph.classList.toggle("freeu-of-sliders", !this.box.value.trim());
+            const {points, plot, answer, box} = this;
+            const isCurve = box.value.trim() !== "" || this.drag !== null;
+            this.graph.classList.toggle("freeu-of-sliders", !isCurve);
+            this.graph.classList.toggle("freeu-dragging", this.drag !== null);
+            this.clear.disabled = !isCurve;
+            this.curves.forEach((button) => button.setAttribute("aria-pressed", isCurve && button.value === format(points)));
             this.graph.setAttribute("aria-label", [say(TITLE), ...points.map((point) => this.words(point))].join("; "));
-            this.drawAxes(plot, scale);
-            this.drawStrengths(plot, this.answer ? scale : {strengths: []});
-            const ends = points.length ? [[0, points[0][1]], ...points, [1, points[points.length - 1][1]]] : [];
-            this.line.setAttribute("points", ends.map((point) => toPixels(plot, point)).join(" "));
-            this.drawHandles(plot, points);
-            const text = format(parse(this.box.value) ?? []);
-            this.curves.forEach((button, i) => button.setAttribute("aria-pressed", Object.values(CURVES)[i] === text));
-            this.clear.disabled = !this.box.value.trim();
+            if (plot.width > 0) {
+                this.back.replaceChildren(...this.axes(plot, answer), ...this.strengths(plot, answer));
+                const level = points.length ? [[0, points[0][1]], ...points, [1, points[points.length - 1][1]]] : [];
+                this.line.setAttribute("points", level.map((point) => toPixels(plot, point)).join(" "));
+                this.drawHandles(plot, points);
+            }
             this.tell();
         }
 
-        drawAxes(plot, {axis, ends}) {
-            const right = plot.left + plot.width;
-            const bottom = plot.top + plot.height;
+        axes(plot, {axis, ends}) {
+            const [right, bottom] = toPixels(plot, [1, 0]);
             const levels = [0, 0.5, 1].flatMap((strength) => {
                 const [x, y] = toPixels(plot, [0, strength]);
-                return [
-                    svg("line", {class: "freeu-grid", x1: x, x2: right, y1: y, y2: y}),
-                    svg("text", {x: x - 8, y: y + 4, "text-anchor": "end"}, String(strength)),
-                ];
+                const line = make("line", {class: "freeu-grid", x1: x, x2: right, y1: y, y2: y});
+                return [line, make("text", {x: x - 22, y: y + 4}, String(strength))];
             });
             const labels = ticks(ends, plot.width / 50).map((value) => {
-                const progress = ends[0] === ends[1] ? 0 : (value - ends[0]) / (ends[1] - ends[0]);
-                return svg("text", {x: toPixels(plot, [progress, 0])[0], y: bottom + 16}, String(value));
+                const [x] = toPixels(plot, [(value - ends[0]) / (ends[1] - ends[0] || 1), 0]);
+                return make("text", {x, y: bottom + 20}, String(value));
             });
-            const caption = svg("text", {x: plot.left + plot.width / 2, y: bottom + 31}, say(CAPTIONS[axis]));
-            this.back.replaceChildren(...levels, ...labels, caption);
+            return [...levels, ...labels, make("text", {x: (plot.left + right) / 2, y: bottom + 36}, say(CAPTIONS[axis]))];
         }
 
         /** A dot a step; where steps are not known, what is under the strengths is filled. */
-        drawStrengths(plot, {axis, strengths}) {
+        strengths(plot, {axis, strengths}) {
             const last = Math.max(1, strengths.length - 1);
             const places = strengths.map((strength, i) => toPixels(plot, [i / last, strength]));
-            const floor = plot.top + plot.height;
+            const [left, floor] = toPixels(plot, [0, 0]);
             if (axis !== "step") {
-                const right = plot.left + plot.width;
-                const area = [[plot.left, floor], ...places, [right, floor]].join(" ");
-                this.back.append(svg("polygon", {class: "freeu-area", points: area}));
-                return;
+                const area = [[left, floor], ...places, [left + plot.width, floor]];
+                return [make("polygon", {class: "freeu-area", points: area.join(" ")})];
             }
             const radius = limit(plot.width / last / 4, 1.5, 4);
-            const dots = places.flatMap(([x, y]) => [
-                svg("line", {class: "freeu-stem", x1: x, x2: x, y1: floor, y2: y, "stroke-width": radius}),
-                svg("circle", {class: "freeu-dot", cx: x, cy: y, r: radius}),
+            return places.flatMap(([x, y]) => [
+                make("line", {class: "freeu-stem", x1: x, x2: x, y1: floor, y2: y, "stroke-width": radius}),
+                make("circle", {class: "freeu-dot", cx: x, cy: y, r: radius}),
             ]);
-            this.back.append(...dots);
         }
 
         /** The handles stay the same elements, so that one keeps the focus while it moves. */
@@ -457,43 +394,31 @@
                 children[points.length].remove();
             }
             while (children.length < points.length) {
-                const parts = [svg("circle", {class: "freeu-reach", r: REACH.touch}), svg("circle", {r: 7})];
                 const role = {role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": 1};
-                this.handles.append(svg("g", {class: "freeu-handle", ...role}, ...parts));
+                const circles = [make("circle", {class: "freeu-reach", r: TOUCH_REACH}), make("circle", {r: 7})];
+                this.handles.append(make("g", {class: "freeu-handle", ...role}, ...circles));
             }
-            points.forEach((point, i) => {
-                const [x, y] = toPixels(plot, point);
-                setAll(children[i], {
-                    transform: `translate(${x} ${y})`,
-                    "aria-label": say("Point {n} of {count}", {n: i + 1, count: points.length}),
-                    "aria-valuenow": point[1],
-                    "aria-valuetext": this.words(point),
-                });
-            });
+            points.forEach((point, i) => setAll(children[i], {
+                transform: `translate(${toPixels(plot, point)})`,
+                "aria-label": say("Point {n} of {count}", {n: i + 1, count: points.length}),
+                "aria-valuenow": point[1],
+                "aria-valuetext": this.words(point),
+            }));
         }
 
-        // Telling
-
-        /** Below the graph: a complaint, the point that has the focus, or what can be done. */
-        tell() {
-            const focused = this.handles.querySelector(":focus");
-            const text = this.complaint || focused?.getAttribute("aria-valuetext") || say(HINT);
-            this.readout.classList.toggle("freeu-complaint", Boolean(this.complaint));
-            this.readout.textContent = text;
+        /** Below the graph: a complaint, `text`, or the point that has the focus. */
+        tell(text = "") {
+            const focused = this.handles.querySelector(":focus")?.getAttribute("aria-valuetext") ?? "";
+            this.readout.classList.toggle("freeu-complaint", this.complaint !== "");
+            this.readout.textContent = this.complaint || text || focused;
         }
 
-        tellHandle(handle) {
-            this.readout.textContent = handle.getAttribute("aria-valuetext");
-        }
-
-        /** The strength that is nearest to the mouse. */
-        tellSample(x) {
-            const {strengths} = this.scale;
+        /** Tell the strength where the pointer is: the next step's. */
+        tellStrength(x) {
+            const {strengths} = this.answer;
             const last = Math.max(1, strengths.length - 1);
             const i = Math.round(limit((x - this.plot.left) / this.plot.width, 0, 1) * last);
-            if (this.answer && i in strengths) {
-                this.readout.textContent = this.words([i / last, strengths[i]]);
-            }
+            this.tell(i in strengths ? this.words([i / last, strengths[i]]) : "");
         }
     }
 

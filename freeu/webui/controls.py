@@ -51,7 +51,7 @@ class Controls:
         """Tell the status line the steps of the host's slider."""
         self.steps.value = steps.value
         inputs, outputs = [self.preset, steps, *self.values], [self.steps, self.preset, self.status]
-        steps.change(self.answers.refresh_steps, inputs, outputs, **_QUIETLY)
+        _ask(steps.change, self.answers.refresh_steps, inputs, outputs)
 
     def paste_fields(self) -> list[PasteField]:
         """What the host restores from a picture's infotext; all but the last is also sent from tab to tab."""
@@ -91,9 +91,14 @@ class Controls:
         """Keep the preset's name and the status line true to the values."""
         inputs, outputs = [self.preset, self.steps, *self.values], [self.preset, self.status]
         for control in self.values:
-            control.change(self.answers.refresh, inputs, outputs, **_QUIETLY)
+            _ask(control.change, self.answers.refresh, inputs, outputs)
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
         self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
+
+
+def _ask(event: Callable[..., Any], function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+    """Call `function` at an event, and again after it: gradio 3 drops an event while it waits for the last one's answer."""
+    event(function, inputs, outputs, **_QUIETLY).then(function, inputs, outputs, **_QUIETLY)
 
 
 def _control(name: str, param: Param, elem_id: str) -> Any:
