@@ -41,18 +41,13 @@
     }
 
     /** @param {Point[]} points */
-    function format(points) {
-        return points.map((point) => point.join(":")).join(", ");
-    }
+    const format = (points) => points.map((point) => point.join(":")).join(", ");
 
     /** With one point more, in place of any at the same progress. @returns {Point[]} */
-    function add(points, point) {
-        return [...points.filter((other) => other[0] !== point[0]), point].sort(byProgress);
-    }
+    const add = (points, point) => [...points.filter((other) => other[0] !== point[0]), point].sort(byProgress);
 
-    function remove(points, index) {
-        return points.filter((_, i) => i !== index);
-    }
+    /** Without one point. @returns {Point[]} */
+    const remove = (points, index) => points.filter((_, i) => i !== index);
 
     /** With a point moved as far as its neighbours let it. @returns {Point[]} */
     function move(points, index, [progress, strength]) {
@@ -78,19 +73,18 @@
     function turns(strengths) {
         const last = Math.max(1, strengths.length - 1);
         const slope = (i) => (strengths[i + 1] ?? strengths[i]) - strengths[i];
-        const points = strengths.map((strength, i) => {
+        const points = strengths.flatMap((strength, i) => {
             const [before, after] = i > 0 ? [slope(i - 1), slope(i)] : [0, 0];
             const inwards = Math.abs(after) > Math.abs(before) ? Math.ceil : Math.floor;
             const isEnd = i === 0 || i === strengths.length - 1;
-            return isEnd || Math.abs(after - before) > BEND ? [inwards((1000 * i) / last) / 1000, strength] : null;
+            const turned = isEnd || Math.abs(after - before) > BEND;
+            return turned ? [[inwards((1000 * i) / last) / 1000, round(strength, 3)]] : [];
         });
-        return points.filter(Boolean).reduce(add, []);
+        return points.reduce(add, []);
     }
 
     /** @param {Plot} plot @param {Point} point */
-    function toPixels(plot, [x, y]) {
-        return [plot.left + x * plot.width, plot.top + (1 - y) * plot.height];
-    }
+    const toPixels = (plot, [x, y]) => [plot.left + x * plot.width, plot.top + (1 - y) * plot.height];
 
     /** The point at these pixels, in hundredths; outside of the plot, the nearest in it. @param {Plot} plot */
     function toPoint(plot, px, py) {
@@ -110,8 +104,7 @@
             const [x, y] = toPixels(plot, point);
             return Math.hypot(x - px, y - py);
         });
-        const least = Math.min(reach, ...distances);
-        return distances.indexOf(least);
+        return distances.indexOf(Math.min(reach, ...distances));
     }
 
     /** What to write along an axis: both ends, and at most `most` round values between. @returns {number[]} */
@@ -138,6 +131,7 @@
     const MARGIN = {left: 40, right: 14, top: 14, bottom: 40};
     const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
 
+    const BUTTONS = {...CURVES, "Clear": ""};
     const TITLE = "FreeU's strength over the run";
     const HINT = "A click adds a point, dragging moves it, a double click removes it. Keys: arrows, Enter, Delete.";
     const CAPTIONS = {step: "step", percent: "% of the run", timestep: "noise left (timestep)"};
@@ -170,25 +164,20 @@
         constructor(place) {
             this.box = gradioApp().querySelector(`#${place.dataset.box} :is(input, textarea)`);
             this.status = place.closest(".input-accordion").querySelector(".freeu-status");
-            this.drag = null;
+            this.drag = null; // the point that is held
+            this.x = NaN; // where the pointer is, if it holds none
             this.earlier = [];
-            this.curves = Object.entries(CURVES).map(([name, text]) => this.button(name, text));
-            this.clear = this.button("Clear", "");
+            this.buttons = make("div", {class: "freeu-buttons"}, ...Object.entries(BUTTONS).map(([name, text]) => {
+                return make("button", {type: "button", value: text}, name);
+            }));
             this.back = make("g", {"aria-hidden": true});
             this.line = make("polyline", {class: "freeu-line"});
             this.handles = make("g");
             this.graph = make("svg", {class: "freeu-graph", role: "group"}, this.back, this.line, this.handles);
             this.readout = make("div", {class: "freeu-readout"});
-            const hint = make("div", {class: "freeu-hint"}, HINT);
-            place.append(make("div", {class: "freeu-buttons"}, ...this.curves, this.clear), this.graph, this.readout, hint);
+            place.append(this.buttons, this.graph, this.readout, make("div", {class: "freeu-hint"}, HINT));
             this.listen(place);
             this.draw();
-        }
-
-        button(name, text) {
-            const button = make("button", {type: "button", value: text}, name);
-            button.addEventListener("click", () => this.change(parse(text)));
-            return button;
         }
 
         listen(place) {
@@ -196,13 +185,17 @@
             const soon = () => requestAnimationFrame(() => this.draw());
             new MutationObserver(soon).observe(this.status, {childList: true, subtree: true});
             new ResizeObserver(soon).observe(this.graph);
-            this.box.addEventListener("input", () => this.draw());
-            const on = (element, handlers) =>
-                Object.entries(handlers).forEach(([name, handler]) => element.addEventListener(name, handler.bind(this)));
-            const [letGo, forget, tell] = [() => this.letGo(true), () => this.letGo(false), () => this.tell()];
-            on(this.graph, {pointerdown: this.grab, pointermove: this.follow, pointerup: letGo, pointercancel: forget});
-            on(this.graph, {click: this.click, dblclick: this.doubleClick, pointerleave: tell});
-            on(this.handles, {focusin: tell, focusout: tell});
+            const on = (element, handlers) => Object.entries(handlers).forEach(([name, handler]) => {
+                element.addEventListener(name, handler.bind(this), {passive: false});
+            });
+            on(this.graph, {pointerdown: this.grab, pointermove: this.follow, pointerup: this.letGo});
+            on(this.graph, {pointercancel: this.forget, pointerleave: this.leave});
+            on(this.graph, {click: this.click, dblclick: this.doubleClick});
+            // A finger on a point drags it; anywhere else it scrolls the page.
+            on(this.graph, {touchmove: (event) => this.drag && event.preventDefault()});
+            on(this.handles, {focusin: this.tell, focusout: this.tell});
+            on(this.buttons, {click: (event) => "value" in event.target && this.change(parse(event.target.value))});
+            on(this.box, {input: this.draw});
             on(place, {keydown: this.key});
         }
 
@@ -266,6 +259,7 @@
                 event.preventDefault();
                 this.graph.setPointerCapture(event.pointerId);
                 this.handles.children[index].focus({preventScroll: true});
+                this.x = NaN;
                 this.drag = {index, from: [x, y], held: this.points, points: this.points};
             }
         }
@@ -273,7 +267,8 @@
         follow(event) {
             const {x, y} = this.where(event);
             if (!this.drag) {
-                this.tellStrength(x);
+                this.x = x;
+                this.tell();
                 return;
             }
             const {index, from, held} = this.drag;
@@ -285,13 +280,22 @@
             }
         }
 
-        letGo(isMeant) {
+        letGo() {
             const points = this.drag?.points;
-            this.drag = null;
-            if (points && this.moved && isMeant) {
+            this.forget();
+            if (points && this.moved) {
                 this.change(points);
             }
+        }
+
+        forget() {
+            this.drag = null;
             this.draw();
+        }
+
+        leave() {
+            this.x = NaN;
+            this.tell();
         }
 
         click(event) {
@@ -345,8 +349,10 @@
             const isCurve = box.value.trim() !== "" || this.drag !== null;
             this.graph.classList.toggle("freeu-of-sliders", !isCurve);
             this.graph.classList.toggle("freeu-dragging", this.drag !== null);
-            this.clear.disabled = !isCurve;
-            this.curves.forEach((button) => button.setAttribute("aria-pressed", isCurve && button.value === format(points)));
+            for (const button of this.buttons.children) {
+                button.setAttribute("aria-pressed", isCurve && button.value === format(points));
+                button.disabled = !isCurve && button.value === "";
+            }
             this.graph.setAttribute("aria-label", [say(TITLE), ...points.map((point) => this.words(point))].join("; "));
             if (plot.width > 0) {
                 this.back.replaceChildren(...this.axes(plot, answer), ...this.strengths(plot, answer));
@@ -359,6 +365,7 @@
 
         axes(plot, {axis, ends}) {
             const [right, bottom] = toPixels(plot, [1, 0]);
+            const caption = make("text", {x: (plot.left + right) / 2, y: bottom + 36}, say(CAPTIONS[axis]));
             const levels = [0, 0.5, 1].flatMap((strength) => {
                 const [x, y] = toPixels(plot, [0, strength]);
                 const line = make("line", {class: "freeu-grid", x1: x, x2: right, y1: y, y2: y});
@@ -368,7 +375,7 @@
                 const [x] = toPixels(plot, [(value - ends[0]) / (ends[1] - ends[0] || 1), 0]);
                 return make("text", {x, y: bottom + 20}, String(value));
             });
-            return [...levels, ...labels, make("text", {x: (plot.left + right) / 2, y: bottom + 36}, say(CAPTIONS[axis]))];
+            return [...levels, ...labels, caption];
         }
 
         /** A dot a step; where steps are not known, what is under the strengths is filled. */
@@ -406,19 +413,19 @@
             }));
         }
 
-        /** Below the graph: a complaint, `text`, or the point that has the focus. */
-        tell(text = "") {
-            const focused = this.handles.querySelector(":focus")?.getAttribute("aria-valuetext") ?? "";
+        /** Below the graph: a complaint, the strength where the pointer is, or the point that has the focus. */
+        tell() {
+            const focused = this.handles.querySelector(":focus")?.getAttribute("aria-valuetext");
             this.readout.classList.toggle("freeu-complaint", this.complaint !== "");
-            this.readout.textContent = this.complaint || text || focused;
+            this.readout.textContent = this.complaint || this.pointed() || focused || "";
         }
 
-        /** Tell the strength where the pointer is: the next step's. */
-        tellStrength(x) {
+        /** The strength of the step that the pointer is nearest to, in words. */
+        pointed() {
             const {strengths} = this.answer;
             const last = Math.max(1, strengths.length - 1);
-            const i = Math.round(limit((x - this.plot.left) / this.plot.width, 0, 1) * last);
-            this.tell(i in strengths ? this.words([i / last, strengths[i]]) : "");
+            const i = Math.round(limit((this.x - this.plot.left) / this.plot.width, 0, 1) * last);
+            return i in strengths && this.words([i / last, strengths[i]]);
         }
     }
 

@@ -97,7 +97,7 @@ class Controls:
 
 
 def _ask(event: Callable[..., Any], function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-    """Call `function` at an event, and again after it: gradio 3 drops an event while it waits for the last one's answer."""
+    """Call `function` at an event, and once more: gradio 3 drops events while it waits for the last one's answer."""
     event(function, inputs, outputs, **_QUIETLY).then(function, inputs, outputs, **_QUIETLY)
 
 
