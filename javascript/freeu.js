@@ -133,7 +133,7 @@
 
     const BUTTONS = {...CURVES, "Clear": ""};
     const TITLE = "FreeU's strength over the run";
-    const HINT = "A click adds a point, dragging moves it, a double click removes it. Keys: arrows, Enter, Delete.";
+    const HINT = "Click adds a point, dragging moves it, double click removes it. Keys: arrows, Enter, Delete, Ctrl+Z.";
     const CAPTIONS = {step: "step", percent: "% of the run", timestep: "noise left (timestep)"};
     const WORDS = {
         step: "step {at} of {last}: strength {strength}",
@@ -159,11 +159,14 @@
         return element;
     }
 
-    /** The editor in one tab's accordion. It keeps only what the pointer is doing, and texts to go back to. */
+    /** The editor in one tab. It holds the server's last answer, what the pointer does, and texts to go back to. */
     class Editor {
         constructor(place) {
             this.box = gradioApp().querySelector(`#${place.dataset.box} :is(input, textarea)`);
             this.status = place.closest(".input-accordion").querySelector(".freeu-status");
+            /** @type {Graph} */
+            this.answer = {axis: "percent", ends: [0, 100], strengths: []};
+            this.complaint = "";
             this.drag = null; // the point that is held
             this.x = NaN; // where the pointer is, if it holds none
             this.earlier = [];
@@ -177,14 +180,14 @@
             this.readout = make("div", {class: "freeu-readout"});
             place.append(this.buttons, this.graph, this.readout, make("div", {class: "freeu-hint"}, HINT));
             this.listen(place);
-            this.draw();
+            this.hear();
         }
 
         listen(place) {
             // gradio sets a box before the HTML that tells of it, or after.
-            const soon = () => requestAnimationFrame(() => this.draw());
-            new MutationObserver(soon).observe(this.status, {childList: true, subtree: true});
-            new ResizeObserver(soon).observe(this.graph);
+            const heard = new MutationObserver(() => requestAnimationFrame(() => this.hear()));
+            heard.observe(this.status, {childList: true, subtree: true});
+            new ResizeObserver(() => requestAnimationFrame(() => this.draw())).observe(this.graph);
             const on = (element, handlers) => Object.entries(handlers).forEach(([name, handler]) => {
                 element.addEventListener(name, handler.bind(this), {passive: false});
             });
@@ -201,15 +204,12 @@
 
         // What there is
 
-        /** The server's answer; before the first one, an empty run in per cent. @returns {Graph} */
-        get answer() {
+        /** Read what the server says: strengths, or why it has none. Without any, the axis stays as it was. */
+        hear() {
             const line = this.status.querySelector("[data-freeu]");
-            return line ? JSON.parse(line.dataset.freeu) : {axis: "percent", ends: [0, 100], strengths: []};
-        }
-
-        /** What the server says where it has no strengths. */
-        get complaint() {
-            return this.status.querySelector("[data-freeu]") ? "" : this.status.textContent.trim();
+            this.answer = line ? JSON.parse(line.dataset.freeu) : {...this.answer, strengths: []};
+            this.complaint = line ? "" : this.status.textContent.trim();
+            this.draw();
         }
 
         /** The points to show: the curve's or, where it is empty, those of what the sliders make. */
@@ -350,7 +350,7 @@
             this.graph.classList.toggle("freeu-of-sliders", !isCurve);
             this.graph.classList.toggle("freeu-dragging", this.drag !== null);
             for (const button of this.buttons.children) {
-                button.setAttribute("aria-pressed", isCurve && button.value === format(points));
+                button.setAttribute("aria-pressed", isCurve && points.length > 0 && button.value === format(points));
                 button.disabled = !isCurve && button.value === "";
             }
             this.graph.setAttribute("aria-label", [say(TITLE), ...points.map((point) => this.words(point))].join("; "));
