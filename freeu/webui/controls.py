@@ -97,8 +97,16 @@ class Controls:
 
 
 def _ask(event: Callable[..., Any], function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-    """Call `function` at an event, and once more: gradio 3 drops events while it waits for the last one's answer."""
-    event(function, inputs, outputs, **_QUIETLY).then(function, inputs, outputs, **_QUIETLY)
+    """Show what `function` says at an event, such that the last event has the last word.
+
+    gradio 3 drops events while it waits for the answer to the last one, hence once more; and it answers in
+    the order in which it was asked only if it need not start threads, hence a coroutine.
+    """
+
+    async def answer(*values: Any) -> Any:
+        return function(*values)
+
+    event(answer, inputs, outputs, **_QUIETLY).then(answer, inputs, outputs, **_QUIETLY)
 
 
 def _control(name: str, param: Param, elem_id: str) -> Any:

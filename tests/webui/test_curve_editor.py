@@ -363,8 +363,8 @@ def luminance(css):
 def test_its_words_can_be_read_in_both_themes(visit, theme, dark):
     with visit(f"/?__theme={theme}") as page:
         editor = Editor(page)
-        for element, colour in ((editor.graph.locator("text").first, "fill"), (editor.readout, "color")):
-            drawn = element.evaluate(f"element => getComputedStyle(element).{colour}")
+        for part, colour in (("svg text", "fill"), (".freeu-readout", "color")):
+            drawn = editor.place.evaluate(f"place => getComputedStyle(place.querySelector('{part}')).{colour}")
             assert (luminance(drawn) > 160) is dark
 
 
