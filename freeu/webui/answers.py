@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -64,13 +65,14 @@ class Answers:
         return self.status(settings, paste_steps(infotext))
 
     def status(self, settings: Settings, steps: float) -> str:
-        """The status line, or why FreeU can do nothing."""
+        """The status line, with the strengths of the run for the graph; or why FreeU can do nothing."""
         known = None if self.is_img2img else int(steps or DEFAULT_STEPS)
         try:
             line = status.describe(settings, host.loaded_unet(), host.model_family(), known)
         except UnsupportedUNetError as error:
             return _alert(f"FreeU can do nothing: {error}")
-        return f"<p>{html.escape(line)}</p>"
+        graph = html.escape(json.dumps(status.graph(settings, known)))
+        return f'<p data-freeu="{graph}">{html.escape(line)}</p>'
 
 
 def _read(infotext: Infotext) -> Settings | None:

@@ -51,7 +51,7 @@ class Controls:
         """Tell the status line the steps of the host's slider."""
         self.steps.value = steps.value
         inputs, outputs = [self.preset, steps, *self.values], [self.steps, self.preset, self.status]
-        steps.change(self.answers.refresh_steps, inputs, outputs, **_QUIETLY)
+        _ask(steps.change, self.answers.refresh_steps, inputs, outputs)
 
     def paste_fields(self) -> list[PasteField]:
         """What the host restores from a picture's infotext; all but the last is also sent from tab to tab."""
@@ -70,6 +70,8 @@ class Controls:
         self.status.render()
         with gr.Accordion("Schedule", open=False, elem_id=self.elem_id("schedule")):
             self._row("start", "stop", "smoothness")
+            # javascript/freeu.js puts the graph here. The value never changes, so gradio leaves it alone.
+            gr.HTML(f'<div class="freeu-editor" data-box="{self.elem_id("curve")}"></div>')
             self._row("curve")
             self._row("clock", "passes")
         with gr.Accordion("Advanced", open=False, elem_id=self.elem_id("advanced")):
@@ -89,9 +91,22 @@ class Controls:
         """Keep the preset's name and the status line true to the values."""
         inputs, outputs = [self.preset, self.steps, *self.values], [self.preset, self.status]
         for control in self.values:
-            control.change(self.answers.refresh, inputs, outputs, **_QUIETLY)
+            _ask(control.change, self.answers.refresh, inputs, outputs)
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
         self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
+
+
+def _ask(event: Callable[..., Any], function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+    """Show what `function` says at an event, such that the last event has the last word.
+
+    gradio 3 drops events while it waits for the answer to the last one, hence once more; and it answers in
+    the order in which it was asked only if it need not start threads, hence a coroutine.
+    """
+
+    async def answer(*values: Any) -> Any:
+        return function(*values)
+
+    event(answer, inputs, outputs, **_QUIETLY).then(answer, inputs, outputs, **_QUIETLY)
 
 
 def _control(name: str, param: Param, elem_id: str) -> Any:

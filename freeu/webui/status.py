@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import groupby
+from typing import Any
 
 from torch import nn
 
@@ -30,18 +31,38 @@ def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None
 
 def when(settings: Settings, steps: int | None) -> str:
     """At which of the job's steps FreeU acts, counted from 1, or in which part of the run; and in which pass."""
-    noise = settings.clock == "noise"
-    total = TIMESTEPS if noise else steps or 100
+    total = _total(settings, steps)
     acting = [step for step in range(total) if strength(settings, step, total)]
     if not acting:
         return "no step"
-    if noise:
+    if settings.clock == "noise":
         text = f"while the timestep is {TIMESTEPS - 1 - acting[0]} to {TIMESTEPS - 1 - acting[-1]}"
     elif steps is None:
         text = f"from {acting[0]} % to {acting[-1] + 1} % of the run"
     else:
         text = f"{_steps(acting)} of {steps}"
     return text if settings.passes == "both" else f"{text}, {_PASSES[settings.passes]}"
+
+
+def graph(settings: Settings, steps: int | None) -> dict[str, Any]:
+    """What the page draws: what its axis counts and from where to where, and strengths evenly spaced on it.
+
+    There is a strength for every step where `steps` are known, else for every per cent of the run, or for
+    every ninth timestep (999 is a multiple of nine).
+    """
+    total = _total(settings, steps)
+    axis: dict[str, Any] = {"axis": "percent", "ends": [0, 100]}
+    if settings.clock == "noise":
+        axis = {"axis": "timestep", "ends": [TIMESTEPS - 1, 0]}
+    elif steps is not None:
+        axis = {"axis": "step", "ends": [1, steps]}
+    shown = range(0, total, 9 if settings.clock == "noise" else 1)
+    return {**axis, "strengths": [round(strength(settings, step, total), 4) for step in shown]}
+
+
+def _total(settings: Settings, steps: int | None) -> int:
+    """Into how many parts the run is cut: the clock's, the steps where they are known, or a hundred."""
+    return TIMESTEPS if settings.clock == "noise" else steps or 100
 
 
 _PASSES = {"first": "not in the hires. fix pass", "hires": "only in the hires. fix pass"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from freeu import Settings, UnsupportedUNetError
-from freeu.webui.status import describe, when
+from freeu import Settings, UnsupportedUNetError, strength
+from freeu.webui.status import describe, graph, when
 from tests.unets import shared
 
 
@@ -52,3 +52,31 @@ def test_when(changes, text):
 def test_where_the_number_of_steps_is_not_known_the_run_is_told_in_per_cent():
     assert when(Settings(start=0.2, stop=0.8), None) == "from 20 % to 80 % of the run"
     assert when(Settings(passes="hires"), None) == "from 0 % to 100 % of the run, only in the hires. fix pass"
+
+
+WINDOW = {"start": 0.2, "stop": 0.8, "smoothness": 0.3}
+
+
+@pytest.mark.parametrize("settings", [Settings(**WINDOW), Settings(curve="0:0, 0.3:1, 1:0.5"), Settings(enabled=False)])
+@pytest.mark.parametrize("steps", [1, 2, 20, 150])
+def test_the_graph_has_a_strength_a_step(settings, steps):
+    drawn = graph(settings, steps)
+    assert (drawn["axis"], drawn["ends"]) == ("step", [1, steps])
+    assert drawn["strengths"] == pytest.approx([strength(settings, step, steps) for step in range(steps)], abs=1e-4)
+
+
+def test_the_graph_in_per_cent():
+    drawn = graph(Settings(**WINDOW), None)
+    assert (drawn["axis"], drawn["ends"]) == ("percent", [0, 100])
+    assert drawn["strengths"] == pytest.approx(
+        [strength(Settings(**WINDOW), step, 100) for step in range(100)], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("steps", [20, None])
+def test_the_graph_by_the_noise_clock_goes_from_noise_to_picture(steps):
+    settings = Settings(clock="noise", curve="0:0, 1:1")
+    drawn = graph(settings, steps)
+    assert (drawn["axis"], drawn["ends"]) == ("timestep", [999, 0])
+    places = range(len(drawn["strengths"]))
+    assert drawn["strengths"] == pytest.approx([place / places[-1] for place in places], abs=1e-4)
