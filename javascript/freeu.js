@@ -134,7 +134,7 @@
     const BUTTONS = {...CURVES, "Clear": ""};
     const TITLE = "FreeU's strength over the run";
     const HINT = "Click adds a point, dragging moves it, double click removes it. Keys: arrows, Enter, Delete, Ctrl+Z.";
-    const CAPTIONS = {step: "step", percent: "% of the run", timestep: "noise left (timestep)"};
+    const CAPTIONS = {step: "sampling step", percent: "% of the run", timestep: "noise left (timestep)"};
     const WORDS = {
         step: "step {at} of {last}: strength {strength}",
         percent: "at {at} % of the run: strength {strength}",

@@ -23,6 +23,8 @@ NAMES = {"FreeU", "Custom", "Automatic", *TABLE, *CHOICES}
 NOT_ON_THE_PAGE = {preset.help for preset in PRESETS}
 """Texts of ours that are translated although no control of the page has them."""
 
+EDITOR = (Path(__file__).parent.parent.parent / "javascript" / "freeu.js").read_text("utf-8")
+
 OF_GRADIO = {"▼", "Clear", "Number"}
 """What gradio itself puts into an accordion."""
 
@@ -84,7 +86,16 @@ def test_there_is_japanese():
 @pytest.mark.parametrize("language", FILES)
 def test_all_that_the_page_says_is_translated_and_nothing_else(said, language):
     assert "Strengthens the backbone in stage 1 (the deepest blocks)." in said
-    assert said | NOT_ON_THE_PAGE == set(FILES[language])
+    of_editor = {text for text in FILES[language] if f'"{text}"' in EDITOR}
+    assert said | NOT_ON_THE_PAGE | of_editor == set(FILES[language])
+
+
+@pytest.mark.parametrize("language", FILES)
+def test_what_the_curve_editor_composes_is_translated(language):
+    """Words that no element of the page has as they are, so that the test below cannot find them missing."""
+    composed = re.findall(r'(?:step|percent|timestep): "([^"]+)"|(?:say\(|TITLE = )"([^"]+)"', EDITOR)
+    assert len(composed) == 8
+    assert {a or b for a, b in composed} <= set(FILES[language])
 
 
 @pytest.mark.parametrize("language", FILES)
