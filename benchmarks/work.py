@@ -114,7 +114,8 @@ def call(unet: nn.Module, size: Size) -> None:
     timesteps = torch.full((PICTURES,), 500, device=weights.device)
     half = weights.dtype in (torch.float16, torch.bfloat16)
     with torch.autocast(weights.device.type, weights.dtype) if half else nullcontext():
-        unet(x, timesteps=timesteps, context=context)
+        # ldm takes a context a transformer block.
+        unet(x, timesteps=timesteps, context=[context] * max(MODELS[size.model].depths.values(), default=1))
 
 
 def edited_blocks(unet: nn.Module) -> list[DecoderBlock]:

@@ -38,8 +38,9 @@ def _made_once(make: Callable[P, R]) -> Callable[P, R]:
     def kept(*args: P.args, **kwargs: P.kwargs) -> R:
         return cached(*args, **kwargs)  # type: ignore[arg-type]  # all of them are hashable
 
-    constant: Callable[P, R] = torch.compiler.assume_constant_result(kept)  # type: ignore[no-untyped-call]
-    return constant
+    # What torch.compiler.assume_constant_result does. Calling it would import the compiler, which takes a second.
+    kept._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return kept
 
 
 class Separated(NamedTuple):
