@@ -10,6 +10,11 @@ session.py    attach(): the context manager that owns the hooks
 presets.py    known-good values
 infotext.py   picture metadata: ours and other tools'
 
+userpresets.py   presets of one's own, in a file
+presetfile.py    the format of that file
+safefile.py      changing it: one at a time, whole or not at all
+otherpresets.py  files of presets to import: ours and other tools'
+
 Needs torch and numpy. Knows nothing of any host.
 """
 
