@@ -29,6 +29,10 @@ class Import(NamedTuple):
     left_out: dict[str, str]
 
 
+class TakenError(SettingsError):
+    """A name that a preset has already."""
+
+
 class UserPresets:
     """The presets in the file at `path`, which need not exist. It is read anew whenever it has changed.
 
@@ -47,6 +51,11 @@ class UserPresets:
         return self._found().presets
 
     @property
+    def names(self) -> list[str]:
+        """Those of all presets, also of those that cannot be used."""
+        return [*self._found().presets, *self._found().refused]
+
+    @property
     def problems(self) -> list[str]:
         """What is to be told: presets that cannot be used, and files that were moved beside since the start."""
         refused = self._found().refused
@@ -55,7 +64,8 @@ class UserPresets:
     def save(self, name: str, settings: Settings, *, overwrite: bool = False) -> str:
         """Keep `settings` under `name`; returns the name as it is kept.
 
-        Raises SettingsError for a name that is not allowed, or is taken and not to be overwritten.
+        Raises SettingsError for a name that is not allowed; TakenError, which is one, for one that is not to be
+        overwritten.
         """
         name = checked_name(name)
         with self._changing() as entries:
@@ -163,7 +173,7 @@ class UserPresets:
 
 def _check_free(name: str, entries: Mapping[str, Any]) -> None:
     if name in entries:
-        raise SettingsError("preset", name, "there is a preset of this name already")
+        raise TakenError("preset", name, "there is a preset of this name already")
 
 
 def _check_known(name: str, entries: Mapping[str, Any]) -> None:
