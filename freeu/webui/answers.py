@@ -62,7 +62,10 @@ class Answers:
         return self.status(settings, paste_steps(infotext))
 
     def status(self, settings: Settings, steps: float) -> str:
-        """The status line, or why FreeU can do nothing."""
+        """The status line, or why FreeU can do nothing; and what is wrong with the file of presets, if anything is."""
+        return "".join([self._line(settings, steps), *map(alert, presets.OWN.problems)])
+
+    def _line(self, settings: Settings, steps: float) -> str:
         known = None if self.is_img2img else int(steps or DEFAULT_STEPS)
         try:
             line = status.describe(settings, host.loaded_unet(), host.model_family(), known)

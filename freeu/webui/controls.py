@@ -106,7 +106,7 @@ class Controls:
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
         self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
         started = [*outputs, self.own_presets.message, *self.values]
-        Context.root_block.load(partial(options.start, self.answers), inputs, started, show_progress="hidden")
+        Context.root_block.load(partial(options.start, self.answers), inputs, started, **_QUIETLY)
 
     def _presets_shown(self) -> tuple[list[Any], list[Any]]:
         """Inputs and outputs of what shows the presets, and the one that has the page's values."""

@@ -33,7 +33,7 @@ def add() -> None:
 
 
 def start(page: Answers, preset: str, steps: float, enabled: bool, *values: Value) -> tuple[Any, ...]:
-    """What a page starts with: preset, status line, what is wrong with presets, and the controls' values.
+    """What a page starts with: preset, status line, what is wrong with the options, and the controls' values.
 
     Given are the controls' initial values, which stay where the options say nothing else.
     """
@@ -44,12 +44,8 @@ def start(page: Answers, preset: str, steps: float, enabled: bool, *values: Valu
         shown, line, *others = *page.refresh(preset, steps, enabled, *values), *[gr.update()] * len(values)
     else:
         shown, line, *others = page.fill(chosen, steps, enabled, *values)
-    wrong = (
-        presets.OWN.problems if chosen in (_INITIAL, *presets.possible()) else [*presets.OWN.problems, missing(chosen)]
-    )
-    if wrong and not page.is_img2img:
-        gr.Warning("Something is wrong with FreeU's presets. The line under My presets says what.")
-    return (shown, line, "".join(map(alert, wrong)), True if turned_on else gr.update(), *others)
+    trouble = "" if chosen in (_INITIAL, *presets.possible()) else alert(missing(chosen))
+    return (shown, line, trouble, True if turned_on else gr.update(), *others)
 
 
 def _chosen() -> str:

@@ -153,9 +153,7 @@ class PresetBar:
 
 
 def _tell(told: str) -> str:
-    """A line, and what is wrong with the file of presets, where anything is."""
-    lines = [f"<p>{html.escape(told)}</p>"] if told else []
-    return "".join([*lines, *map(answers.alert, presets.OWN.problems)])
+    return f"<p>{html.escape(told)}</p>" if told else ""
 
 
 def _button(label: str, elem_id: str, variant: str = "secondary") -> Any:
