@@ -29,11 +29,17 @@ class Answers:
         self.is_img2img = is_img2img
 
     def refresh(self, preset: str, steps: float, *values: Value) -> tuple[Any, str]:
-        """The presets, the name of that with the page's values, and the status line for them."""
+        """The preset with the page's values, and the status line for them."""
+        listed, line = self.relist(preset, steps, *values)
+        # Gradio 4 narrows an open list down when it is told one, so it is told only what is new.
+        return gr.update() if listed.get("value", preset) == preset else listed, line
+
+    def relist(self, preset: str, steps: float, *values: Value) -> tuple[Any, str]:
+        """The same, where there may be other presets now."""
         try:
             settings = Settings.parse(values)
         except SettingsError as error:
-            return gr.update(), alert(error)
+            return offered(preset), alert(error)
         return shown(presets.name_of(settings, preset)), self.status(settings, steps)
 
     def refresh_steps(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
@@ -72,6 +78,12 @@ class Answers:
         except UnsupportedUNetError as error:
             return alert(f"FreeU can do nothing: {error}")
         return f"<p>{html.escape(line)}</p>"
+
+
+def offered(preset: str) -> Any:
+    """The presets that there are, and the one shown, which may be gone: it stays until another is chosen."""
+    names = presets.choices()
+    return gr.update(choices=names if preset in names else [*names, preset])
 
 
 def shown(preset: str) -> Any:

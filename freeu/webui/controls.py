@@ -61,7 +61,7 @@ class Controls:
         for event in self.own_presets.listen(self.values):
             last = event
             for tab in tabs:
-                last = last.then(tab.answers.refresh, *tab._presets_shown(), **_QUIETLY)
+                last = last.then(tab.answers.relist, *tab._presets_shown(), **_QUIETLY)
 
     def paste_fields(self) -> list[PasteField]:
         """What the host restores from a picture's infotext; all but the last two are also sent from tab to tab."""
@@ -101,8 +101,8 @@ class Controls:
         inputs, outputs = self._presets_shown()
         for control in self.values:
             control.change(self.answers.refresh, inputs, outputs, **_QUIETLY)
-        # A page elsewhere may have changed the presets.
-        self.preset.focus(self.answers.refresh, inputs, outputs, **_QUIETLY)
+        # A page elsewhere may have changed the presets. An open list cannot be told, so this is for the next time.
+        self.preset.blur(answers.offered, [self.preset], [self.preset], **_QUIETLY)
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
         self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
         started = [*outputs, self.own_presets.message, *self.values]
