@@ -65,7 +65,8 @@ class PresetBar:
         self.pending = gr.State(None)
         self.upload.webui_tooltip = "A file that was exported here, ljleb's presets.json, or Forge's freeu_presets.py"
         self.export.webui_tooltip = "All presets of your own, as a file to keep or to share"
-        for component in (self.name, self.save, self.rename, self.delete, self.upload, self.export, self.file):
+        buttons = (self.save, self.rename, self.delete, self.yes, self.no, self.upload, self.export)
+        for component in (self.name, self.new_name, self.file, *buttons):
             component.do_not_save_to_config = True
 
     def listen(self, values: list[Any]) -> list[Any]:

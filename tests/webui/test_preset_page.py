@@ -3,6 +3,7 @@
 import json
 import time
 
+import gradio as gr
 import pytest
 from playwright.sync_api import expect
 
@@ -166,6 +167,8 @@ def test_deleting_asks_first(mine, store):
 
 def test_a_tab_that_shows_a_preset_that_the_other_deletes_goes_on(mine):
     mine.choose_preset("soft")
+    expect(mine.number("b1")).to_have_value("1.15")
+    expect(mine.page.locator("ul.options")).to_have_count(0)
     other = Mine(mine.page, "img2img")
     other.choose_preset("soft")
     expect(other.number("b1")).to_have_value("1.15")
@@ -350,3 +353,53 @@ def test_a_preset_to_start_with_that_is_gone_is_told(page, opts):
     mine = Mine(page)
     expect(mine.message).to_have_text("There is no preset gone any more.")
     expect(tab.number("b1")).to_have_value("1.3")
+
+
+@pytest.fixture
+def built_as_in_a_webui(playground):
+    """A page as AUTOMATIC1111 and Forge make it: each tab in Blocks of its own, rendered into the page later."""
+    from modules import scripts
+    from modules._app import app_options
+
+    tabs = {}
+    for name, runner in (("txt2img", scripts.scripts_txt2img), ("img2img", scripts.scripts_img2img)):
+        with gr.Blocks() as tabs[name]:
+            gr.Textbox(elem_id=f"{name}_prompt")
+            gr.Button(name).click(lambda: None, [], []).then(lambda: None, [], [])
+            runner.initialize_scripts(name == "img2img")
+            runner.prepare_ui()
+            runner.setup_ui()
+    with gr.Blocks() as demo, gr.Tabs(elem_id="tabs"):
+        for name, interface in tabs.items():
+            with gr.Tab(name):
+                interface.render()
+    with gr.Blocks():  # the API asks for initial values in the same way
+        for script in scripts.scripts_txt2img.scripts:
+            script.ui(False)
+    launched = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "app_kwargs": app_options()}
+    demo.queue().launch(**launched)
+    yield demo.local_url
+    demo.close(verbose=False)
+    playground.reload_ui()
+
+
+def test_tabs_that_are_made_one_by_one_share_the_presets_too(browser, opts, store, built_as_in_a_webui):
+    opts("freeu_default_preset", "soft")
+    opts("freeu_start_enabled", True)
+    page = browser.new_context(viewport={"width": 1400, "height": 1400}).new_page()
+    page.goto(built_as_in_a_webui)
+    tabs = [Tab(page), Tab(page, "img2img")]
+    for tab in tabs:
+        expect(tab.preset).to_have_value("soft")
+        expect(tab.switch).to_be_checked()
+    tabs[0].open("presets")
+    tabs[0].set("b1", "1.23")
+    expect(tabs[0].preset).to_have_value("Custom")
+    page.locator("#script_txt2img_freeu_preset_name").locator("input, textarea").first.fill("new")
+    page.locator("#script_txt2img_freeu_preset_save").click()
+    expect(tabs[0].preset).to_have_value("new")
+    page.locator("#tabs > .tab-nav button", has_text="img2img").click()
+    time.sleep(1)  # an open list cannot be told
+    tabs[1].choose_preset("new")
+    expect(tabs[1].number("b1")).to_have_value("1.23")
+    page.context.close()
