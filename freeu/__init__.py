@@ -14,6 +14,11 @@ infotext.py   picture metadata: ours and other tools'
 cli/          python -m freeu: settings out of pictures
 webui/        the extension
 
+userpresets.py   presets of one's own, in a file
+presetfile.py    the format of that file
+safefile.py      changing it: one at a time, whole or not at all
+otherpresets.py  files of presets to import: ours and other tools'
+
 Needs torch and numpy. Knows nothing of any host.
 """
 

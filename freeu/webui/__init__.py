@@ -5,7 +5,9 @@ script.py     the Script class: life cycle only
 arguments.py  a script's arguments, from the page or the API, to Settings
 controls.py   table -> gradio controls, and their rows
 answers.py    what the page asks: the status line, a preset's values, what a pasted picture says
-presets.py    the presets, and the one that depends on the loaded model
+presets.py    the presets: built in, one's own, and the one that depends on the loaded model
+preset_bar.py one's own presets on the page
+options.py    the WebUI's settings: what the page starts with
 status.py     what would happen now, in a line
 run.py        FreeU for one job, on whichever UNet is loaded
 xyz.py        table -> axes of the X/Y/Z plot

@@ -30,12 +30,18 @@ class Answers:
         self.is_img2img = is_img2img
 
     def refresh(self, preset: str, steps: float, *values: Value) -> tuple[Any, str]:
-        """The preset's name and the status line for the values of the page."""
+        """The preset with the page's values, and the status line for them."""
+        listed, line = self.relist(preset, steps, *values)
+        # Gradio 4 narrows an open list down when it is told one, so it is told only what is new.
+        return gr.update() if listed.get("value", preset) == preset else listed, line
+
+    def relist(self, preset: str, steps: float, *values: Value) -> tuple[Any, str]:
+        """The same, where there may be other presets now."""
         try:
             settings = Settings.parse(values)
         except SettingsError as error:
-            return gr.update(), _alert(error)
-        return presets.name_of(settings, preset), self.status(settings, steps)
+            return offered(preset), alert(error)
+        return shown(presets.name_of(settings, preset)), self.status(settings, steps)
 
     def refresh_steps(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
         """The same for other steps, and those steps."""
@@ -46,14 +52,12 @@ class Answers:
         unchanged = [gr.update()] * (len(TABLE) - 1)
         if preset == presets.CUSTOM:
             return (*self.refresh(preset, steps, *values), *unchanged)
-        if preset not in presets.available():
-            message = _alert("Automatic knows SD 1, SD 2 and SDXL; none of them is loaded.")
-            return (presets.CUSTOM, message, *unchanged)
-        settings = presets.available()[preset].replace(enabled=values[0])
+        settings = presets.available().get(preset)
+        if settings is None:
+            return (shown(presets.CUSTOM), alert(missing(preset)), *unchanged)
+        settings = settings.replace(enabled=values[0])
         filled = [value for name, value in settings.to_dict().items() if name != "enabled"]
-        if preset == presets.AUTOMATIC:
-            preset = presets.FOR_FAMILY[host.model_family()]
-        return (preset, self.status(settings, steps), *filled)
+        return (shown(presets.resolved(preset)), self.status(settings, steps), *filled)
 
     def paste_report(self, infotext: Infotext) -> str | None:
         """The status line for a pasted picture. One whose FreeU settings cannot be read is told in a box of its own."""
@@ -65,14 +69,36 @@ class Answers:
         return self.status(settings, paste_steps(infotext))
 
     def status(self, settings: Settings, steps: float) -> str:
-        """The status line, with the strengths of the run for the graph; or why FreeU can do nothing."""
+        """The status line, or why FreeU can do nothing; and what is wrong with the file of presets, if anything is."""
+        return "".join([self._line(settings, steps), *map(alert, presets.OWN.problems)])
+
+    def _line(self, settings: Settings, steps: float) -> str:
+        """The line, with the strengths of the run for the graph."""
         known = None if self.is_img2img else int(steps or DEFAULT_STEPS)
         try:
             line = status.describe(settings, host.loaded_unet(), host.model_family(), known)
         except UnsupportedUNetError as error:
-            return _alert(f"FreeU can do nothing: {error}")
+            return alert(f"FreeU can do nothing: {error}")
         graph = html.escape(json.dumps(status.graph(settings, known)))
         return f'<p data-freeu="{graph}">{html.escape(line)}</p>'
+
+
+def offered(preset: str) -> Any:
+    """The presets that there are, and the one shown, which may be gone: it stays until another is chosen."""
+    names = presets.choices()
+    return gr.update(choices=names if preset in names else [*names, preset])
+
+
+def shown(preset: str) -> Any:
+    """The dropdown with that preset. The others go along: there may be new ones, or fewer."""
+    return gr.update(choices=presets.choices(), value=preset)
+
+
+def missing(preset: str) -> str:
+    """Why a preset's values cannot be had."""
+    if preset == presets.AUTOMATIC:
+        return "Automatic knows SD 1, SD 2 and SDXL; none of them is loaded."
+    return f"There is no preset {preset} any more."
 
 
 def _read(infotext: Infotext) -> Settings | None:
@@ -85,7 +111,8 @@ def _remembered(infotext: tuple[tuple[str, str], ...]) -> Settings | None:
     return from_infotext(dict(infotext))
 
 
-def _alert(message: object) -> str:
+def alert(message: object) -> str:
+    """A line that says that something is wrong."""
     return f'<p style="color: var(--error-text-color, #b91c1c)">{html.escape(str(message))}</p>'
 
 
@@ -110,13 +137,13 @@ PASTE = {name: partial(_pasted, name) for name in TABLE}
 """One function a parameter. Both tabs share them: by these the host finds what "send to" copies where."""
 
 
-def paste_preset(infotext: Infotext) -> str | None:
-    """The name of the preset with a picture's values."""
+def paste_preset(infotext: Infotext) -> Any:
+    """The preset with a picture's values."""
     try:
         settings = _read(infotext)
     except SettingsError:
         return None
-    return presets.name_of(settings) if settings else None
+    return shown(presets.name_of(settings)) if settings else None
 
 
 def paste_steps(infotext: Infotext) -> float:

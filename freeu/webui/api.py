@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from freeu.params import STAGES, Settings, json_schema
-from freeu.presets import PRESETS
 from freeu.schedule import strength
 from freeu.values import SettingsError, quoted
 from freeu.webui import arguments, host, presets
@@ -38,7 +37,7 @@ def list_presets() -> dict[str, Any]:
     """All presets, and which of them is "Automatic" for the loaded model."""
     return {
         "automatic": presets.FOR_FAMILY.get(host.model_family()),
-        "presets": {p.name: {"settings": p.settings.to_dict(), "help": p.help} for p in PRESETS},
+        "presets": {p.name: {"settings": p.settings.to_dict(), "help": p.help} for p in presets.every()},
     }
 
 

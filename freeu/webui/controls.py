@@ -6,15 +6,18 @@ Controls follow from the table; where they stand is written by hand.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 from modules.infotext_utils import PasteField
 from modules.ui_components import InputAccordion
 
 from freeu.params import STAGES, TABLE, Settings
 from freeu.values import Param
-from freeu.webui import answers, presets
+from freeu.webui import answers, options, presets
+from freeu.webui.preset_bar import PresetBar
 
 ElemId = Callable[[str], str]
 
@@ -53,12 +56,19 @@ class Controls:
         inputs, outputs = [self.preset, steps, *self.values], [self.steps, self.preset, self.status]
         _ask(steps.change, self.answers.refresh_steps, inputs, outputs)
 
+    def share_presets(self, *tabs: Controls) -> None:
+        """Whatever changes the presets here, show it on all of `tabs`."""
+        for event in self.own_presets.listen(self.values):
+            last = event
+            for tab in tabs:
+                last = last.then(tab.answers.relist, *tab._presets_shown(), **_QUIETLY)
+
     def paste_fields(self) -> list[PasteField]:
-        """What the host restores from a picture's infotext; all but the last is also sent from tab to tab."""
+        """What the host restores from a picture's infotext; all but the last two are also sent from tab to tab."""
         fields = [PasteField(self.by_name[name], answers.PASTE[name]) for name in TABLE]
         shown = {
-            self.preset: answers.paste_preset,
             self.steps: answers.paste_steps,
+            self.preset: answers.paste_preset,  # not sent: the other tab finds it by the values
             self.status: self.answers.paste_report,
         }
         return [*fields, *(PasteField(component, function) for component, function in shown.items())]
@@ -79,6 +89,7 @@ class Controls:
             for kind in ("high", "offset", "width", "cutoff"):
                 self._row(*(f"{kind}{n}" for n in STAGES))
             self._row("mask", "stage_map")
+        self.own_presets = PresetBar(self.elem_id, self.preset)
 
     def _row(self, *names: str) -> None:
         with gr.Row():
@@ -89,11 +100,19 @@ class Controls:
 
     def _listen(self) -> None:
         """Keep the preset's name and the status line true to the values."""
-        inputs, outputs = [self.preset, self.steps, *self.values], [self.preset, self.status]
+        inputs, outputs = self._presets_shown()
         for control in self.values:
             _ask(control.change, self.answers.refresh, inputs, outputs)
+        # A page elsewhere may have changed the presets. An open list cannot be told, so this is for the next time.
+        self.preset.blur(answers.offered, [self.preset], [self.preset], **_QUIETLY)
         filled = [self.by_name[name] for name in TABLE if name != "enabled"]
         self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
+        started = [*outputs, self.own_presets.message, *self.values]
+        Context.root_block.load(partial(options.start, self.answers), inputs, started, **_QUIETLY)
+
+    def _presets_shown(self) -> tuple[list[Any], list[Any]]:
+        """Inputs and outputs of what shows the presets, and the one that has the page's values."""
+        return [self.preset, self.steps, *self.values], [self.preset, self.status]
 
 
 def _ask(event: Callable[..., Any], function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
@@ -125,7 +144,7 @@ def _control(name: str, param: Param, elem_id: str) -> Any:
 
 def _preset_control(elem_id: str) -> Any:
     control = gr.Dropdown(
-        [presets.CUSTOM, presets.AUTOMATIC, *presets.named()],
+        presets.choices(),
         value=presets.name_of(Settings()),
         label="Preset",
         info="Fills in known-good values.",

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modules import scripts, sd_models, sd_unet, shared
+from modules import extensions, scripts, sd_models, sd_unet, shared
 from torch import nn
 
 from freeu.decoder import UnsupportedUNetError
+
+EXTENSION = Path(__file__).parents[2]
+"""Our own folder."""
 
 
 def loaded_unet() -> nn.Module:
@@ -77,6 +80,25 @@ def other_freeu(infotext: dict[str, Any]) -> str:
     """Which other FreeU acted on a job, by what it wrote into its infotext; empty for none."""
     others = {"freeu_enabled": "the one built into this WebUI", "FreeU Stages": "ljleb's extension"}
     return next((name for key, name in others.items() if key in infotext), "")
+
+
+def other_presets() -> Iterator[tuple[str, Path]]:
+    """Files in which another FreeU here keeps its users' presets: its name and the file, on or off."""
+    for extension in extensions.extensions:
+        folder = Path(extension.path)
+        files = {"ljleb": folder / "presets.json"} if (folder / "lib_free_u").is_dir() else {}
+        files["Forge"] = folder / "freeu_presets.py"
+        yield from ((tool, file) for tool, file in files.items() if file.is_file())
+
+
+def add_option(key: str, default: Any, label: str, **more: Any) -> None:
+    """Give the WebUI's settings page an option, in a section of ours."""
+    shared.opts.add_option(key, shared.OptionInfo(default, label, section=("freeu", "FreeU"), **more))
+
+
+def option(key: str, default: Any) -> Any:
+    """The value of such an option; `default` where the host has no settings page."""
+    return getattr(shared.opts, key, default)
 
 
 def _loaded_model() -> Any:

@@ -12,7 +12,7 @@ from modules import script_callbacks, scripts
 from freeu.infotext import key, to_infotext
 from freeu.params import TABLE
 from freeu.values import SettingsError
-from freeu.webui import api, arguments, host, presets, run, xyz
+from freeu.webui import api, arguments, host, options, presets, run, xyz
 from freeu.webui.controls import Controls
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ class FreeU(scripts.Script):
     def __init__(self) -> None:
         self._steps: Any = None
         self._without_steps: Controls | None = None
+        self.shown: Controls | None = None
 
     def title(self) -> str:
         """The accordion's label; in lower case, the script's name in the API."""
@@ -41,7 +42,10 @@ class FreeU(scripts.Script):
         """Make the controls. The host may do this several times, and once more to see their initial values."""
         controls = Controls(self.title(), self.elem_id, is_img2img)
         self.infotext_fields = controls.paste_fields()
-        self.paste_field_names = [target for _, target in self.infotext_fields[:-1]]
+        self.paste_field_names = [target for _, target in self.infotext_fields[:-2]]
+        self.shown = controls
+        if is_img2img:
+            self._share_presets()
         # The host's step slider is of this page or, when only initial values are asked for, nowhere.
         steps, self._steps = self._steps, None
         if steps is None:
@@ -49,6 +53,13 @@ class FreeU(scripts.Script):
         else:
             controls.follow_steps(steps)
         return controls.values
+
+    def _share_presets(self) -> None:
+        """Let both tabs show the same presets. This is the second of them, so both are there now."""
+        first = [script for script in scripts.scripts_txt2img.alwayson_scripts if isinstance(script, FreeU)]
+        tabs = [script.shown for script in (*first, self) if script.shown]
+        for tab in tabs:
+            tab.share_presets(*tabs)
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
         """Find the host's step slider, which may come before or after our controls."""
@@ -103,6 +114,7 @@ def register() -> None:
     script_callbacks.on_script_unloaded(turns.close)
     script_callbacks.on_app_started(api.add_routes)
     script_callbacks.on_app_started(keep_numbers)
+    script_callbacks.on_ui_settings(options.add)
     # Without a page the host makes the X/Y/Z plot's controls before it calls before_ui; with one, scripts
     # may be loaded in another order.
     xyz.add_axes(check_cell)

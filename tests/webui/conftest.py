@@ -13,8 +13,19 @@ from tests.webui.client import Client
 serve.enter()  # the host's modules are to be found from here on
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_presets(tmp_path_factory):
+    """A file for presets of one's own that is the tests', not the developer's."""
+    from freeu.userpresets import UserPresets
+    from freeu.webui import presets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(presets, "OWN", UserPresets(tmp_path_factory.mktemp("own") / "presets.json"))
+        yield presets.OWN
+
+
 @pytest.fixture(scope="session")
-def playground():
+def playground(own_presets):
     """The small host with the extension, running in this process."""
     with serve.start() as server:
         yield server

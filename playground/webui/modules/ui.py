@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from modules import images, infotext_utils, scripts, sd_models, sd_samplers, shared
+from modules import images, infotext_utils, script_callbacks, scripts, sd_models, sd_samplers, shared
 from modules._page import gallery_format
 from modules.call_queue import queue_lock, wrap_gradio_gpu_call
 from modules.infotext_utils import ParamBinding, PasteField, register_paste_params_button
@@ -80,6 +80,7 @@ class _Tab:
 
 def create_ui() -> gr.Blocks:
     """The whole page. Scripts get new objects and new controls."""
+    script_callbacks.ui_settings_callback()
     infotext_utils.reset()
     with gr.Blocks(title="FreeU playground", theme=gr.themes.Base(), analytics_enabled=False) as demo:
         checkpoints = list(sd_models.checkpoints_list)
