@@ -20,7 +20,7 @@ NAMES = {"FreeU", "Custom", "Automatic", *TABLE, *CHOICES}
 """What infotexts, the API and X/Y/Z plots know by this name. A file's words hold for the whole page, and "both" or
 "first" of another extension's are not ours to translate."""
 
-NOT_ON_THE_PAGE = {preset.help for preset in PRESETS}
+NOT_ON_THE_PAGE = {"Overwrite", *(preset.help for preset in PRESETS)}
 """Texts of ours that are translated although no control of the page has them."""
 
 EDITOR = (Path(__file__).parent.parent.parent / "javascript" / "freeu.js").read_text("utf-8")
