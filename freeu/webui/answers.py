@@ -28,6 +28,7 @@ class Answers:
 
     def __init__(self, is_img2img: bool) -> None:
         self.is_img2img = is_img2img
+        self.first_offered = presets.choices()  # what every page offers before it asks
 
     def refresh(self, preset: str, steps: float, *values: Value) -> tuple[Any, str]:
         """The preset with the page's values, and the status line for them."""

@@ -41,7 +41,8 @@ def start(page: Answers, preset: str, steps: float, enabled: bool, *values: Valu
     enabled = enabled or turned_on
     chosen = _chosen()
     if chosen == _INITIAL:
-        shown, line, *others = *page.relist(preset, steps, enabled, *values), *[gr.update()] * len(values)
+        answer = page.refresh if presets.choices() == page.first_offered else page.relist
+        shown, line, *others = *answer(preset, steps, enabled, *values), *[gr.update()] * len(values)
     else:
         shown, line, *others = page.fill(chosen, steps, enabled, *values)
     trouble = "" if chosen in (_INITIAL, *presets.possible()) else alert(missing(chosen))

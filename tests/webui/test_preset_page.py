@@ -38,6 +38,7 @@ class Mine(Tab):
     def __init__(self, page, name="txt2img"):
         super().__init__(page, name)
         page.locator("#tabs > .tab-nav button", has_text=name).click()
+        expect(self.status).not_to_have_text("")  # the page has started: what it starts with has come
         self.open()
         self.open("presets")
         self.name_box = self._text("preset_name")
@@ -168,7 +169,7 @@ def test_deleting_asks_first(mine, store):
 def test_a_tab_that_shows_a_preset_that_the_other_deletes_goes_on(mine):
     mine.choose_preset("soft")
     expect(mine.number("b1")).to_have_value("1.15")
-    expect(mine.page.locator("ul.options")).to_have_count(0)
+    mine.name_box.click()  # gradio 3.41 may leave the list open after its last entry was chosen
     other = Mine(mine.page, "img2img")
     other.choose_preset("soft")
     expect(other.number("b1")).to_have_value("1.15")
