@@ -65,7 +65,8 @@ class Answers:
         try:
             settings = _read(infotext) or Settings(enabled=False)
         except SettingsError as error:
-            gr.Warning(f"FreeU is left as it was, since the picture's settings could not be read: {error}")
+            said = html.escape(str(error), quote=False)  # gradio 4 shows it as HTML, and it is a stranger's text
+            gr.Warning(f"FreeU is left as it was, since the picture's settings could not be read: {said}")
             return None
         return self.status(settings, paste_steps(infotext))
 
