@@ -71,11 +71,12 @@ class Recorder:
     `step` of it. A question about what was not met raises ValueError.
 
     maps_at: the steps of which mean maps are kept. Those of the last step always are.
-    factors: by step, the factors that were applied to each stage that was edited.
+    strengths: by step, how strong FreeU was. factors: by step, those that were applied to each stage that was edited.
     """
 
     def __init__(self, maps_at: Container[int] = ()) -> None:
         self.maps_at = maps_at
+        self.strengths: dict[int, float] = {}
         self.factors: dict[int, dict[int, Stage]] = {}
         self._sums: dict[_Place, _Sums] = {}
         self._maps: dict[tuple[int, int], dict[str, Maps]] = {}
@@ -84,6 +85,7 @@ class Recorder:
     def __call__(self, met: Observation) -> None:
         """Measure what a session met."""
         block, edited = met.block, self.factors.setdefault(met.step, {})
+        self.strengths[met.step] = met.strength
         if block.stage and met.stage:
             edited[block.stage] = met.stage
         before, after = _parts(met.before, block.backbone), _parts(met.after, block.backbone)

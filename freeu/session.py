@@ -29,12 +29,14 @@ Kwargs = dict[str, Any]
 class Observation(NamedTuple):
     """What a session met in front of a decoder block, for those who want to see it.
 
-    step: what `Session.at` last said. stage: the factors that were applied, None where nothing was edited.
+    step: what `Session.at` last said. strength: how strong FreeU is there, 0..1. stage: the factors that were
+        applied, None where nothing was edited.
     before, after: what enters the block, shape (pictures, backbone + skip, height, width). The same tensor where
         nothing was edited. They are the run's own, to be read and not to be kept.
     """
 
     step: int
+    strength: float
     block: DecoderBlock
     stage: Stage | None
     before: Tensor
@@ -69,7 +71,7 @@ class Session:
     asked: whether FreeU was to act at any step so far. If so and `calls` is 0, the UNet runs no hooks: it was
         compiled before they came.
     stages: what is applied at this point of the run; a stage that is neutral now is left out.
-    step: what `at` was last told.
+    step: what `at` was last told. strength: how strong FreeU is at this point of the run.
     is_open: whether it acts. A deep copy of the UNet keeps its hooks, but they act no longer than these.
     """
 
@@ -77,6 +79,7 @@ class Session:
         self.settings = settings
         self.observe = observe
         self.step = 0
+        self.strength = 0.0
         self.asked = False
         self.is_open = True
         self._edits = self._graphs = 0
@@ -155,7 +158,8 @@ class Session:
 
     def _act(self, share: float) -> None:
         """Set the factors for a strength of `share`."""
-        stages = {n: self.settings.stage(n).at(share) for n in STAGES if self.settings.enabled}
+        self.strength = share if self.settings.enabled else 0.0
+        stages = {n: self.settings.stage(n).at(self.strength) for n in STAGES}
         self.stages = {n: stage for n, stage in stages.items() if not stage.neutral}
 
 
@@ -183,7 +187,7 @@ class _BlockHook:
                 joined = before.clone()
             session.edit_(joined, self.block, stage)
         if session.observe and not _is_compiling():
-            session.observe(Observation(session.step, self.block, stage, before, joined))
+            session.observe(Observation(session.step, session.strength, self.block, stage, before, joined))
         return ((joined, *args[1:]), kwargs) if args else (args, {**kwargs, "x": joined})
 
 

@@ -33,6 +33,7 @@ def test_a_run_without_freeu_is_recorded_and_left_alone(unet, settings):  # noqa
     assert all(a.equal(b) for a, b in zip(off, outs, strict=True))
     assert recorder.steps == [0, 1, 2]
     assert recorder.factors == {0: {}, 1: {}, 2: {}}
+    assert set(recorder.strengths.values()) <= ({1.0} if settings.enabled and settings.start < 1 else {0.0})
     for part in PARTS:
         profile = recorder.profile(part, stage=1)
         assert profile.before.equal(profile.after)
@@ -101,6 +102,7 @@ def test_a_later_strength_is_seen_at_its_step(unet):  # noqa: F811
     recorder, _ = record(unet, Settings(start=0.5), steps=4)
     assert [recorder.moved(step=step) > 0 for step in range(4)] == [False, False, True, True]
     assert [sorted(factors) for factors in recorder.factors.values()] == [[], [], [1, 2], [1, 2]]
+    assert recorder.strengths == {0: 0, 1: 0, 2: 1, 3: 1}
     assert recorder.moved("backbone", stage=3) == 0
 
 

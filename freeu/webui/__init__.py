@@ -8,6 +8,9 @@ answers.py    what the page asks: the status line, a preset's values, what a pas
 presets.py    the presets, and the one that depends on the loaded model
 status.py     what would happen now, in a line
 run.py        FreeU for one job, on whichever UNet is loaded
+wishes.py     what a job asks to see
+look.py       plots and pictures to compare, added to a job's own
+look_plot.py  the plot: matplotlib, loaded when there is something to draw
 xyz.py        table -> axes of the X/Y/Z plot
 api.py        table -> routes
 """

@@ -6,11 +6,25 @@ from typing import Any
 
 
 class OptionInfo:
-    """An option's default, and what people call it."""
+    """An option's default, what people call it, and how a settings page shows it."""
 
-    def __init__(self, default: Any = None, label: str = "") -> None:
+    def __init__(
+        self,
+        default: Any = None,
+        label: str = "",
+        component: Any = None,
+        component_args: Any = None,
+        onchange: Any = None,
+        section: tuple[str, str] | None = None,
+        refresh: Any = None,
+    ) -> None:
         self.default = default
         self.label = label
+        self.component = component
+        self.component_args = component_args
+        self.onchange = onchange
+        self.section = section
+        self.refresh = refresh
 
 
 class Options:
@@ -31,6 +45,11 @@ class Options:
             return self.data[item]
         except KeyError:
             raise AttributeError(f"no option {item!r}") from None
+
+    def add_option(self, key: str, info: OptionInfo) -> None:
+        """A script's option. One that is there already keeps its value."""
+        self.data_labels[key] = info
+        self.data.setdefault(key, info.default)
 
     def set(self, key: str, value: Any) -> None:
         """Raises KeyError for an unknown option."""

@@ -81,6 +81,11 @@ def on_before_ui(callback: Callable[..., object], *, name: str | None = None) ->
     _add("before_ui", callback, name)
 
 
+def on_ui_settings(callback: Callable[..., object], *, name: str | None = None) -> None:
+    """Call back with nothing when options can be added."""
+    _add("ui_settings", callback, name)
+
+
 def app_started_callback(demo: Blocks | None, app: FastAPI) -> None:
     """The server is up."""
     _call("app_started", demo, app)
@@ -104,6 +109,11 @@ def script_unloaded_callback() -> None:
 def before_ui_callback() -> None:
     """The page is about to be made; the last registered hears it first."""
     _call("before_ui", last_first=True)
+
+
+def ui_settings_callback() -> None:
+    """The page is being made; with the API alone, this is never called."""
+    _call("ui_settings")
 
 
 def _add(category: str, callback: Callable[..., object], name: str | None) -> None:
