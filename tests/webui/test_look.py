@@ -79,7 +79,7 @@ def test_overrides_have_the_last_word():
 def test_a_wrong_wish_is_refused_by_name(client):
     with pytest.raises(SettingsError, match="compare: 3 is not allowed; it is true or false"):
         wishes.of([{"compare": 3}])
-    with pytest.raises(RuntimeError, match="look: .*maybe.* is not allowed"):
+    with pytest.raises(RuntimeError, match=r"look: .*maybe.* is not allowed"):
         client.draw({"look": "maybe"})
     answer = client.post("/freeu/v1/validate", settings={"look": 1})
     assert (answer.status_code, answer.json()["field"]) == (422, "look")
@@ -166,7 +166,7 @@ def test_cells_of_a_plot_show_nothing_unless_the_plot_asks(client):
     pictures = asked.images[1:]
     assert {image.size for image in pictures} == {(64, 64)}
     assert pictures[2].convert("RGB").getpixel((1, 1)) == (255, 255, 255)
-    with pytest.raises(RuntimeError, match="look: .*perhaps.* is not allowed"):
+    with pytest.raises(RuntimeError, match=r"look: .*perhaps.* is not allowed"):
         client.plot(("[FreeU] look", "perhaps"), typed=True)
 
 
