@@ -10,6 +10,9 @@ preset_bar.py one's own presets on the page
 options.py    the WebUI's settings: what the page starts with
 status.py     what would happen now, in a line
 run.py        FreeU for one job, on whichever UNet is loaded
+wishes.py     what a job asks to see
+look.py       plots and pictures to compare, added to a job's own
+look_plot.py  the plot: matplotlib, loaded when there is something to draw
 xyz.py        table -> axes of the X/Y/Z plot
 api.py        table -> routes
 """

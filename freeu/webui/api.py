@@ -13,7 +13,7 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from freeu.params import STAGES, Settings, json_schema
 from freeu.schedule import strength
 from freeu.values import SettingsError, quoted
-from freeu.webui import arguments, host, presets
+from freeu.webui import arguments, host, presets, wishes
 
 MOST_STEPS = 1000
 
@@ -30,7 +30,12 @@ def add_routes(demo: object, app: FastAPI) -> None:
 
 def schema() -> dict[str, Any]:
     """A JSON schema of what `alwayson_scripts.freeu.args[0]` takes."""
-    return json_schema([presets.AUTOMATIC, *presets.named()])
+    known = json_schema([presets.AUTOMATIC, *presets.named()])
+    seen = {
+        name: {"title": wish.label, "description": wish.help, "type": "boolean", "default": wish.default}
+        for name, wish in wishes.NAMES.items()
+    }
+    return {**known, "properties": {**known["properties"], **seen}}
 
 
 def list_presets() -> dict[str, Any]:
@@ -47,7 +52,9 @@ def validate(settings: Any = Body(...), steps: Any = Body(20)) -> Any:  # noqa: 
     `settings` is an object or a list, in any shape that a job takes. Status 422 names what is wrong.
     """
     try:
-        read = arguments.read(_as_arguments(settings), presets.available(), _count(steps))
+        args = _as_arguments(settings)
+        wishes.of(args)
+        read = arguments.read(args, presets.available(), _count(steps))
     except SettingsError as error:
         wrong = {"field": error.field, "value": quoted(error.value), "allowed": error.allowed, "message": str(error)}
         return JSONResponse(wrong, status_code=422)

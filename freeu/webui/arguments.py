@@ -12,12 +12,17 @@ from typing import Any
 from freeu.infotext import LJLEB_STAGE, ljleb_stage, step_share
 from freeu.params import STAGES, TABLE, Settings
 from freeu.values import SettingsError
+from freeu.webui import wishes
 
 Presets = Mapping[str, Settings]
 
 LJLEB_KEYS = {"enable", "start_ratio", "stop_ratio", "transition_smoothness", "version", "stage_infos"}
 LJLEB_LENGTH = 5 + len(STAGES) * len(LJLEB_STAGE)
-_INITIAL: list[Any] = [False, *(param.default for name, param in TABLE.items() if name != "enabled")]
+_INITIAL: list[Any] = [
+    False,
+    *(param.default for name, param in TABLE.items() if name != "enabled"),
+    *(wish.default for wish in wishes.NAMES.values()),
+]
 
 
 def filled_up(args: Sequence[Any]) -> list[Any]:
@@ -29,10 +34,12 @@ def read(args: Sequence[Any], presets: Presets, steps: int, overrides: Mapping[s
     """The settings that a job asks for, of `steps` sampler steps.
 
     `args` has a value a control: a value a parameter, in the order of the table; flat names and values as
-    the first; or either shape of ljleb/sd-webui-freeu. `overrides` are an X/Y/Z plot's, and turn FreeU on
-    unless they say otherwise; its `preset` is a base under them. Raises SettingsError.
+    the first; or either shape of ljleb/sd-webui-freeu. What the job wishes to see is left aside (wishes.py).
+    `overrides` are an X/Y/Z plot's, and turn FreeU on unless they say otherwise; its `preset` is a base under
+    them. Raises SettingsError.
     """
     settings = _read(args, presets, steps)
+    overrides = wishes.without(overrides or {})
     if not overrides:
         return settings
     values: dict[str, Any] = {"enabled": True, **overrides}
@@ -46,6 +53,7 @@ def _read(args: Sequence[Any], presets: Presets, steps: int) -> Settings:
     if isinstance(first, Mapping):
         # What follows is the page's. If it cannot be, somebody meant something by it.
         Settings.parse([False, *args[1 : len(TABLE)]])
+        first = wishes.without(first)
         return _from_ljleb(first, steps) if _is_ljlebs(first) else Settings.parse(first, presets)
     if len(args) > 4 and isinstance(args[4], str) and args[4].startswith("Version "):
         return _from_ljleb_list(args[:LJLEB_LENGTH])

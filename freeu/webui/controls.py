@@ -16,7 +16,7 @@ from modules.ui_components import InputAccordion
 
 from freeu.params import STAGES, TABLE, Settings
 from freeu.values import Param
-from freeu.webui import answers, options, presets
+from freeu.webui import answers, options, presets, wishes
 from freeu.webui.preset_bar import PresetBar
 
 ElemId = Callable[[str], str]
@@ -28,7 +28,7 @@ _QUIETLY: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 
 
 class Controls:
-    """The accordion of one tab. `values` are its controls in the order of the table."""
+    """The accordion of one tab. `values` are its controls in the order of the table, `wishes` what comes after them."""
 
     def __init__(self, title: str, elem_id: ElemId, is_img2img: bool) -> None:
         self.elem_id = elem_id
@@ -36,6 +36,7 @@ class Controls:
         with InputAccordion(False, label=title, elem_id=elem_id("enabled")) as enabled:
             others = {name: _control(name, param, elem_id(name)) for name, param in TABLE.items() if name != "enabled"}
             self.by_name = {"enabled": enabled, **others}
+            self.wishes = [_checkbox(wish, elem_id(name)) for name, wish in wishes.NAMES.items()]
             self.preset = _preset_control(elem_id("preset"))
             # gradio gives an HTML's id twice, so it has a class.
             self.status = gr.HTML("", elem_classes=["freeu-status"], render=False)
@@ -90,6 +91,9 @@ class Controls:
                 self._row(*(f"{kind}{n}" for n in STAGES))
             self._row("mask", "stage_map")
         self.own_presets = PresetBar(self.elem_id, self.preset)
+        with gr.Accordion("Look", open=False, elem_id=self.elem_id("looks")), gr.Row():
+            for wish in self.wishes:
+                wish.render()
 
     def _row(self, *names: str) -> None:
         with gr.Row():
@@ -140,6 +144,12 @@ def _control(name: str, param: Param, elem_id: str) -> Any:
         control = gr.Textbox(max_lines=1, placeholder="progress:strength, ...", **common)
     control.webui_tooltip = param.help  # the hosts make it the element's title
     return control
+
+
+def _checkbox(wish: Param, elem_id: str) -> Any:
+    checkbox = gr.Checkbox(wish.default, label=wish.label, info=wish.summary, elem_id=elem_id, render=False)
+    checkbox.webui_tooltip = wish.help
+    return checkbox
 
 
 def _preset_control(elem_id: str) -> Any:

@@ -5,11 +5,12 @@ They are told apart by what they have, never by a version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from modules import extensions, scripts, sd_models, sd_unet, shared
+from modules import extensions, images, processing, scripts, sd_models, sd_unet, shared
 from torch import nn
 
 from freeu.decoder import UnsupportedUNetError
@@ -51,6 +52,38 @@ def sampled_steps(p: Any) -> int:
 def was_stopped() -> bool:
     """Whether the user ended the job, or the batch, early."""
     return any(getattr(shared.state, name, False) for name in ("interrupted", "skipped", "stopping_generation"))
+
+
+def runs_script(p: Any) -> bool:
+    """Whether a script of the dropdown, such as the X/Y/Z plot, does the job: it uses the first picture of each."""
+    return bool(p.script_args and p.script_args[0])
+
+
+def draw_again(p: Any, *, save: bool, noted: Mapping[str, str], **changes: Any) -> Any:
+    """Do the job `p`, which is done, once more, with the prompts and seeds that it had in the end.
+
+    save: whether the host may save its pictures. noted: goes into their infotext. changes: attributes of the new job.
+    """
+    again = copy.copy(p)
+    for name in ("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt"):
+        if every := getattr(p, f"all_{name}s", None):
+            setattr(again, name, list(every))
+    again.styles = []  # they are in those prompts
+    again.seed, again.subseed = list(p.all_seeds), list(p.all_subseeds)
+    again.comments, again.override_settings = {}, dict(p.override_settings)
+    again.extra_generation_params = {**p.extra_generation_params, **noted}
+    again.do_not_save_samples = again.do_not_save_grid = not save
+    for name, value in changes.items():
+        setattr(again, name, value)
+    shared.state.job_count += max(shared.state.job_count, 0)
+    return processing.process_images(again)
+
+
+def save(p: Any, image: Any, infotext: str, suffix: str) -> None:
+    """Save a picture where those of the job are saved, under the name of the first."""
+    kept: dict[str, Any] = {"info": infotext, "p": p, "suffix": suffix}
+    extension = shared.opts.samples_format
+    images.save_image(image, p.outpath_samples, "", p.all_seeds[0], p.all_prompts[0], extension, **kept)
 
 
 def plotted_axes(p: Any) -> list[str]:

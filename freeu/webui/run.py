@@ -14,18 +14,22 @@ from torch import nn
 
 from freeu.decoder import UnsupportedUNetError
 from freeu.params import Settings
+from freeu.recorder import Recorder
 from freeu.session import Session, attach
+from freeu.webui.wishes import NOTHING, Wishes
 
 
 class Run:
     """FreeU as one job asked for it.
 
     settings: what it asked for. obstacle: why a UNet could not be edited, or empty. asked: whether it was to act
-    at any step so far.
+    at any step so far. recorders: what was seen in each pass, by its name, if the job wishes to look.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, wishes: Wishes = NOTHING) -> None:
         self.settings = settings
+        self.wishes = wishes
+        self.recorders: dict[str, Recorder] = {}
         self.obstacle = ""
         self.asked = False
         self._calls = 0
@@ -42,12 +46,14 @@ class Run:
 
         Raises UnsupportedUNetError.
         """
-        if not self._acts_in(hires=getattr(denoiser.p, "is_hr_pass", False)):
+        hires = getattr(denoiser.p, "is_hr_pass", False)
+        if not self._acts_in(hires):
             self.close()
             return
-        if self._session is None or self._unet is None or self._unet() is not unet:
+        observe = self._recorder(hires) if self.wishes.look else None
+        if self._session is None or not self._is_on(unet) or self._session.observe is not observe:
             self.close()
-            self._session, self._unet = attach(unet, self.settings), weakref.ref(unet)
+            self._session, self._unet = attach(unet, self.settings, observe), weakref.ref(unet)
         # A sampler of second order calls the model twice a step.
         calls_a_step = max(1, round(denoiser.total_steps / denoiser.steps))
         self._session.at(denoiser.step // calls_a_step, denoiser.steps)
@@ -59,6 +65,12 @@ class Run:
             self._session.close()
             self._calls += self._session.calls
             self._session = None
+
+    def _is_on(self, unet: nn.Module) -> bool:
+        return self._unet is not None and self._unet() is unet
+
+    def _recorder(self, hires: bool) -> Recorder:
+        return self.recorders.setdefault("hires. fix pass" if hires else "first pass", Recorder())
 
     def _acts_in(self, hires: bool) -> bool:
         return self.settings.passes in ("both", "hires" if hires else "first")
@@ -103,9 +115,9 @@ def run_of(p: Any) -> Run | None:
     return getattr(p, "freeu_run", None)
 
 
-def start(p: Any, settings: Settings) -> None:
+def start(p: Any, settings: Settings, wishes: Wishes = NOTHING) -> None:
     """Give `p` a Run of its own."""
-    p.freeu_run = Run(settings)
+    p.freeu_run = Run(settings, wishes)
 
 
 def end(p: Any) -> None:

@@ -12,7 +12,7 @@ from modules import script_callbacks, scripts
 from freeu.infotext import key, to_infotext
 from freeu.params import TABLE
 from freeu.values import SettingsError
-from freeu.webui import api, arguments, host, options, presets, run, xyz
+from freeu.webui import api, arguments, host, look, options, presets, run, wishes, xyz
 from freeu.webui.controls import Controls
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class FreeU(scripts.Script):
             self._without_steps = controls
         else:
             controls.follow_steps(steps)
-        return controls.values
+        return [*controls.values, *controls.wishes]
 
     def _share_presets(self) -> None:
         """Let both tabs show the same presets. This is the second of them, so both are there now."""
@@ -80,6 +80,8 @@ class FreeU(scripts.Script):
         try:
             overrides = getattr(p, "freeu_overrides", None)
             settings = arguments.read(args, presets.available(), host.sampled_steps(p), overrides)
+            # A script's jobs, such as a plot's cells, show nothing unless the script itself asks for it.
+            wished = wishes.of([False] if host.runs_script(p) else args, overrides)
         except SettingsError as error:
             _refuse(p, error)
         except Exception as error:
@@ -87,7 +89,7 @@ class FreeU(scripts.Script):
             raise
         else:
             if settings.enabled:
-                run.start(p, settings)
+                run.start(p, settings, wished)
                 p.extra_generation_params.update(to_infotext(settings))
 
     def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
@@ -103,8 +105,11 @@ class FreeU(scripts.Script):
             p.comment(f"FreeU acted twice: {other} is on as well.")
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
-        """Leave the UNet as it was."""
+        """Leave the UNet as it was, and show what the job wishes to see."""
+        job = run.run_of(p)
         run.end(p)
+        if job and any(job.wishes):
+            look.show(p, processed, job)
 
 
 def register() -> None:
@@ -115,6 +120,7 @@ def register() -> None:
     script_callbacks.on_app_started(api.add_routes)
     script_callbacks.on_app_started(keep_numbers)
     script_callbacks.on_ui_settings(options.add)
+    script_callbacks.on_ui_settings(look.add_option)
     # Without a page the host makes the X/Y/Z plot's controls before it calls before_ui; with one, scripts
     # may be loaded in another order.
     xyz.add_axes(check_cell)
@@ -127,7 +133,7 @@ def keep_numbers(demo: object, app: object) -> None:
     A whole number that a user gave as default in ui-config.json would cut 1.3 down to 1 there.
     """
     for runner in (scripts.scripts_txt2img, scripts.scripts_img2img):
-        for param, control in zip(TABLE.values(), _ours(runner).controls, strict=True):
+        for param, control in zip(TABLE.values(), _ours(runner).controls, strict=False):
             if param.kind == "number":
                 control.value = float(control.value)
 

@@ -10,16 +10,17 @@ from typing import Any
 
 from freeu.params import TABLE, Settings
 from freeu.values import Param, SettingsError, read
-from freeu.webui import host, presets
+from freeu.webui import host, presets, wishes
 
 PREFIX = "[FreeU] "
+_LOOK = "look"
 
 Check = Callable[[Any, Mapping[str, Any]], object]
 """Takes a job and the values of one cell; raises SettingsError where they do not go together."""
 
 
 def add_axes(check: Check) -> None:
-    """Give the host's X/Y/Z plot an axis for every parameter and for presets, unless it has them."""
+    """Give the host's X/Y/Z plot an axis for every parameter, for presets and for plots, unless it has them."""
     for plot in host.xyz_plots():
         known = {axis.label for axis in plot.axis_options}
         plot.axis_options += [axis for axis in _axes(plot.AxisOption, check) if axis.label not in known]
@@ -27,7 +28,8 @@ def add_axes(check: Check) -> None:
 
 def _axes(make: Callable[..., Any], check: Check) -> list[Any]:
     by_preset = make(f"{PREFIX}preset", str, partial(_apply, "preset"), choices=_preset_names)
-    axes = {"preset": by_preset, **{name: _axis(make, name, param) for name, param in TABLE.items()}}
+    known = {**TABLE, _LOOK: wishes.NAMES[_LOOK]}
+    axes = {"preset": by_preset, **{name: _axis(make, name, param) for name, param in known.items()}}
     for name, axis in axes.items():
         axis.confirm = partial(_confirm, name, check)
     return list(axes.values())
@@ -87,6 +89,8 @@ def _check_alone(name: str, value: Any) -> None:
     """Raises SettingsError for a value that is wrong whatever the others are."""
     if name == "preset":
         Settings.parse({"preset": value}, presets.possible())
+    elif name == _LOOK:
+        wishes.of([False], {name: value})
     else:
         read(name, TABLE[name], value)
 

@@ -1,4 +1,4 @@
-"""Every example and every recipe of docs/api.md and docs/xyz.md is run."""
+"""Every example and every recipe of docs/api.md, docs/look.md and docs/xyz.md is run."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ RECIPES = re.findall(
 )
 
 
-@pytest.mark.parametrize("page", ["api.md", "xyz.md"])
+@pytest.mark.parametrize("page", ["api.md", "look.md", "xyz.md"])
 def test_examples(client, page):
     text = (DOCS / page).read_text("utf-8")
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))

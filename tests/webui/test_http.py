@@ -14,7 +14,7 @@ from PIL import Image
 from freeu import Settings, SettingsError, from_infotext, presets, strength
 from freeu.cli import sources
 from freeu.params import TABLE
-from freeu.webui import arguments
+from freeu.webui import arguments, wishes
 from tests import strategies
 from tests.webui.client import SMALL, pixels, reason
 
@@ -46,8 +46,9 @@ def test_script_info_lists_every_parameter_for_both_tabs(client):
     for script in ours:
         switch, *others = script["args"]
         assert switch["value"] is False
-        assert [arg["label"] for arg in others] == [param.label for param in list(TABLE.values())[1:]]
-        assert [arg["value"] for arg in others] == [param.default for param in list(TABLE.values())[1:]]
+        params = [*list(TABLE.values())[1:], *wishes.NAMES.values()]
+        assert [arg["label"] for arg in others] == [param.label for param in params]
+        assert [arg["value"] for arg in others] == [param.default for param in params]
 
 
 @pytest.mark.usefixtures("unharmed")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from freeu import from_infotext, presets
 from freeu.params import TABLE
+from freeu.webui import wishes
 from freeu.webui.run import Run, Turns
 from tests.unets import hooks_on
 from tests.webui.client import SMALL, Client
@@ -193,10 +194,11 @@ def test_ui_may_run_again_and_gives_one_control_a_parameter(host):
     for runner in (host.scripts.scripts_txt2img, host.scripts.scripts_img2img):
         with gr.Blocks():
             again = script(runner).ui(runner is host.scripts.scripts_img2img)
-        assert [control.value for control in again] == [False, *(param.default for param in list(TABLE.values())[1:])]
+        params = [*list(TABLE.values())[1:], *wishes.NAMES.values()]
+        assert [control.value for control in again] == [False, *(param.default for param in params)]
         assert [type(control) for control in again] == [type(control) for control in script(runner).controls]
         ids = [control.elem_id for control in again]
-        assert len(set(ids)) == len(TABLE)
+        assert len(set(ids)) == len(TABLE) + len(wishes.NAMES)
         assert all(("img2img" if script(runner).is_img2img else "txt2img") in elem_id for elem_id in ids)
 
 
@@ -232,7 +234,9 @@ def test_reloading_the_ui_registers_axes_and_callbacks_once(playground, host, jo
         return [axis.label for plot in plots for axis in plot.axis_options]
 
     before = seen()
-    assert sum(label.startswith("[FreeU]") for label in before) == len(TABLE) + 1
+    others = ["[FreeU] preset", "[FreeU] look"]
+    assert sum(label.startswith("[FreeU]") for label in before) == len(TABLE) + len(others)
+    assert set(others) <= set(before)
     playground.reload_ui()
     assert seen() == before
     calls = []

@@ -56,6 +56,7 @@ class StableDiffusionProcessing:
     refiner_checkpoint: str | None = None
     refiner_switch_at: float | None = None
 
+    outpath_samples: str = field(default=str(Path(paths.data_path) / "outputs"), init=False)
     scripts: Any = field(default=None, init=False)
     script_args: Any = field(default=None, init=False)
     comments: dict[str, int] = field(default_factory=dict, init=False)

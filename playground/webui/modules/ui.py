@@ -219,13 +219,15 @@ def _hires(tab: _Tab) -> None:
 
 
 def _output_panel(tab: _Tab, other: str) -> list[Any]:
-    """Gallery, pictures with their infotexts, the selected picture, its infotext, and messages."""
+    """Gallery, what the job says of itself as JSON, pictures with their infotexts, the selected one, its infotext, and
+    messages."""
     with gr.Column(scale=3, elem_id=f"{tab.name}_results"):
         shape = {"columns": 4, "height": 420, "show_label": False, "preview": True, **gallery_format()}
         gallery = gr.Gallery(label="Output", elem_id=f"{tab.name}_gallery", **shape)
         button = gr.Button(f"Send to {other}", elem_id=f"{tab.name}_send_to_{other}")
         info = gr.HTML(elem_id=f"html_info_{tab.name}", elem_classes="infotext")
         log = gr.HTML(elem_id=f"html_log_{tab.name}", elem_classes="html-log")
+        generation_info = gr.Textbox(visible=False, elem_id=f"generation_info_{tab.name}")
         made, selected = gr.State([]), gr.State(None)
     gallery.select(_select, [made], [selected, info], queue=False)
     register_paste_params_button(
@@ -237,7 +239,7 @@ def _output_panel(tab: _Tab, other: str) -> list[Any]:
             paste_field_names=tab.runner.paste_field_names,
         )
     )
-    return [gallery, made, selected, info, log]
+    return [gallery, generation_info, made, selected, info, log]
 
 
 def _select(made: list[Any], event: gr.SelectData) -> tuple[Any, str]:
@@ -252,7 +254,7 @@ def _connect(tab: _Tab, make: type[Any], buttons: tuple[Any, Any], outputs: list
         return _do_job(tab.runner, make, list(tab.fields), *values)
 
     inputs = [*tab.fields.values(), *tab.script_inputs]
-    call = wrap_gradio_gpu_call(job, extra_outputs=[None, [], None, ""])
+    call = wrap_gradio_gpu_call(job, extra_outputs=[None, "", [], None, ""])
     generate.click(call, inputs, outputs, api_name=tab.name)
     interrupt.click(shared.state.interrupt, [], [], queue=False)
 
@@ -271,7 +273,7 @@ def _do_job(runner: scripts.ScriptRunner, make: type[Any], names: list[str], *va
     made = list(zip(processed.images, processed.infotexts, strict=False))
     first = made[0][0] if made else None
     log = plaintext_to_html(processed.comments, "comments")
-    return [processed.images, made, first, plaintext_to_html(processed.info), log]
+    return [processed.images, processed.js(), made, first, plaintext_to_html(processed.info), log]
 
 
 def _choose_checkpoint(name: str) -> None:
