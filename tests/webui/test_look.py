@@ -405,6 +405,8 @@ def test_the_slider_stays_within_the_page(page, tab, size):
     wish(page, "compare").check()
     tab.generate(1)
     page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.wait_for_function("[...document.querySelectorAll('.freeu-compare img')].every((image) => image.naturalWidth)")
+    expect(page.locator(".freeu-compare input")).to_be_visible()
     box = page.locator(".freeu-compare-pictures").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= size[0]
