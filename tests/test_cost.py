@@ -6,7 +6,7 @@ import torch
 from benchmarks import rivals, work
 from benchmarks.measure import Counting, peak_memory
 from freeu import Settings, attach, scale_backbone_, scale_skip_
-from tests.unets import inputs, shared
+from tests.unets import build, inputs, shared
 
 CPU = torch.device("cpu")
 SMALL, LARGE = (8, 8), (24, 24)
@@ -121,6 +121,12 @@ def test_memory_is_bounded(dtype, version, cutoff, mask):
     assert 0 < needed < 0.2 * joined.numel() * 4
 
 
+@pytest.fixture(scope="module")
+def unet():
+    """One without attention, which takes long to compile and is not ours."""
+    return build("SDXL", num_res_blocks=1, attention_resolutions=())
+
+
 class TestCompiled:
     """A UNet under torch.compile."""
 
@@ -138,9 +144,9 @@ class TestCompiled:
         return torch.compile(unet, backend=backend, fullgraph=True)
 
     @torch.inference_mode()
-    def test_compiled_while_attached(self, graphs):
+    def test_compiled_while_attached(self, unet, graphs):
         """No graph break, no new graph a call, and the same picture; off again afterwards."""
-        unet, (x, timesteps, context) = shared("SDXL"), inputs()
+        x, timesteps, context = inputs()
         off = unet(x, timesteps=timesteps, context=context)
         settings = Settings(cutoff2=0.5, high1=1.1)
         with attach(unet, settings):
@@ -155,18 +161,18 @@ class TestCompiled:
         assert compiled(x, timesteps=timesteps, context=context).equal(off)
 
     @torch.inference_mode()
-    def test_compiled_is_not_observed(self, graphs):
+    def test_compiled_is_not_observed(self, unet, graphs):
         """Looking would break the graph."""
-        unet, (x, timesteps, context) = shared("SDXL"), inputs()
+        x, timesteps, context = inputs()
         met = []
         with attach(unet, Settings(), met.append) as session:
             self.compiled(unet, graphs)(x, timesteps=timesteps, context=context)
         assert (len(graphs), session.calls, met) == (1, 1, [])
 
     @torch.inference_mode()
-    def test_compiled_before_is_told(self, graphs):
+    def test_compiled_before_is_told(self, unet, graphs):
         """Such a UNet runs no hooks that come later. `calls` and `asked` say so."""
-        unet, (x, timesteps, context) = shared("SDXL"), inputs()
+        x, timesteps, context = inputs()
         compiled = self.compiled(unet, graphs)
         compiled(x, timesteps=timesteps, context=context)
         with attach(unet, Settings()) as session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,23 +56,24 @@ SHAPES = {
 }
 
 
-def build(name: str, seed: int = 0) -> nn.Module:
+def build(name: str, seed: int = 0, **more: Any) -> nn.Module:
     """A UNet with random weights; layers that ldm starts at zero are random too, so that every block matters."""
     shape = SHAPES[name]
     torch.manual_seed(seed)
-    unet = build_unet(
-        image_size=16,
-        in_channels=4,
-        out_channels=4,
-        model_channels=shape.model_channels,
-        channel_mult=shape.channel_mult,
-        num_res_blocks=2,
-        attention_resolutions=shape.attention,
-        num_heads=2,
-        use_spatial_transformer=True,
-        context_dim=CONTEXT,
-        legacy=False,
-    )
+    made = {
+        "image_size": 16,
+        "in_channels": 4,
+        "out_channels": 4,
+        "model_channels": shape.model_channels,
+        "channel_mult": shape.channel_mult,
+        "num_res_blocks": 2,
+        "attention_resolutions": shape.attention,
+        "num_heads": 2,
+        "use_spatial_transformer": True,
+        "context_dim": CONTEXT,
+        "legacy": False,
+    }
+    unet = build_unet(**{**made, **more})
     for parameter in unet.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.05)
