@@ -9,6 +9,8 @@ basis.py      the low frequencies as small real matrices
 pieces.py     large tensors a piece at a time
 decoder.py    reading a UNet
 session.py    attach(): the context manager that owns the hooks
+spectrum.py   measuring: frequencies, energy, burnt pixels
+recorder.py   what FreeU does to a run's features, in small numbers
 presets.py    known-good values
 infotext.py   picture metadata: ours and other tools'
 cli/          python -m freeu: settings out of pictures
@@ -22,12 +24,14 @@ from freeu.backbone import scale_backbone_
 from freeu.decoder import UnsupportedUNetError
 from freeu.infotext import from_infotext, to_infotext
 from freeu.params import Settings, json_schema
+from freeu.recorder import Recorder
 from freeu.schedule import strength
 from freeu.session import Session, attach
 from freeu.skip import scale_skip_
 from freeu.values import SettingsError
 
 __all__ = [
+    "Recorder",
     "Session",
     "Settings",
     "SettingsError",

@@ -8,10 +8,10 @@ always be met. It is fresh there, hence edited in place.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,25 @@ Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 
 
-def attach(unet: nn.Module, settings: Settings) -> Session:
+class Observation(NamedTuple):
+    """What a session met in front of a decoder block, for those who want to see it.
+
+    step: what `Session.at` last said. stage: the factors that were applied, None where nothing was edited.
+    before, after: what enters the block, shape (pictures, backbone + skip, height, width). The same tensor where
+        nothing was edited. They are the run's own, to be read and not to be kept.
+    """
+
+    step: int
+    block: DecoderBlock
+    stage: Stage | None
+    before: Tensor
+    after: Tensor
+
+
+Observer = Callable[[Observation], object]
+
+
+def attach(unet: nn.Module, settings: Settings, observe: Observer | None = None) -> Session:
     """Put FreeU on `unet` until the session is closed, left as a context, or lost.
 
         with attach(unet, settings) as session:
@@ -36,8 +54,11 @@ def attach(unet: nn.Module, settings: Settings) -> Session:
 
     Nothing is put on it where the settings are neutral. Two sessions on one UNet both act. Raises
     UnsupportedUNetError, naming the class, where the model has no ldm decoder.
+
+    `observe` is called with every Observation, in front of every decoder block, whatever the settings are (see
+    recorder.py). It costs what it computes and a copy of the features. In a graph of torch.compile's it is not called.
     """
-    return Session(unet, settings)
+    return Session(unet, settings, observe)
 
 
 class Session:
@@ -48,21 +69,24 @@ class Session:
     asked: whether FreeU was to act at any step so far. If so and `calls` is 0, the UNet runs no hooks: it was
         compiled before they came.
     stages: what is applied at this point of the run; a stage that is neutral now is left out.
+    step: what `at` was last told.
     is_open: whether it acts. A deep copy of the UNet keeps its hooks, but they act no longer than these.
     """
 
-    def __init__(self, unet: nn.Module, settings: Settings) -> None:
+    def __init__(self, unet: nn.Module, settings: Settings, observe: Observer | None = None) -> None:
         self.settings = settings
+        self.observe = observe
+        self.step = 0
         self.asked = False
         self.is_open = True
         self._edits = self._graphs = 0
         self.stages: Mapping[int | None, Stage] = {}
         with ExitStack() as hooks:
-            blocks = [] if settings.neutral else self._blocks(unet)
+            blocks = self._blocks(unet)
             for block in blocks:
                 hook = _BlockHook(weakref.ref(self), block)
                 hooks.callback(block.first_layer.register_forward_pre_hook(hook, with_kwargs=True).remove)
-            if blocks and settings.clock == "noise":
+            if blocks and settings.clock == "noise" and not settings.neutral:
                 clock = _ClockHook(weakref.ref(self))
                 hooks.callback(unet.register_forward_pre_hook(clock, with_kwargs=True).remove)
             elif blocks:
@@ -80,6 +104,7 @@ class Session:
 
         The noise clock needs no telling: it reads what the UNet is called with (not what its forward is).
         """
+        self.step = step
         if self.settings.clock == "step":
             self._act(strength(self.settings, step, steps))
             self.asked = self.asked or bool(self.stages)
@@ -120,13 +145,17 @@ class Session:
         return f"<FreeU session, {state}: {self.calls} blocks edited, now {dict(self.stages)}>"
 
     def _blocks(self, unet: nn.Module) -> list[DecoderBlock]:
-        """The blocks that these settings change at full strength."""
+        """The blocks that these settings change at full strength, or all for an observer."""
+        if self.observe:
+            return decoder_blocks(unet, self.settings.stage_map)
+        if self.settings.neutral:
+            return []
         changed = {n for n in STAGES if not self.settings.stage(n).neutral}
         return [block for block in decoder_blocks(unet, self.settings.stage_map) if block.stage in changed]
 
     def _act(self, share: float) -> None:
         """Set the factors for a strength of `share`."""
-        stages = {n: self.settings.stage(n).at(share) for n in STAGES}
+        stages = {n: self.settings.stage(n).at(share) for n in STAGES if self.settings.enabled}
         self.stages = {n: stage for n, stage in stages.items() if not stage.neutral}
 
 
@@ -143,13 +172,18 @@ class _BlockHook:
 
     def __call__(self, layer: nn.Module, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs] | None:
         session = self.session()
-        stage = session.stages.get(self.block.stage) if session and session.is_open else None
-        if session is None or stage is None:
+        if session is None or not session.is_open:
             return None
-        joined = args[0] if args else kwargs["x"]
-        if torch.is_grad_enabled():
-            joined = joined.clone()
-        session.edit_(joined, self.block, stage)
+        stage = session.stages.get(self.block.stage)
+        if stage is None and session.observe is None:
+            return None
+        before = joined = args[0] if args else kwargs["x"]
+        if stage is not None:
+            if torch.is_grad_enabled() or session.observe:
+                joined = before.clone()
+            session.edit_(joined, self.block, stage)
+        if session.observe and not _is_compiling():
+            session.observe(Observation(session.step, self.block, stage, before, joined))
         return ((joined, *args[1:]), kwargs) if args else (args, {**kwargs, "x": joined})
 
 

@@ -89,6 +89,26 @@ def test_off_computes_nothing(settings):
         assert counted() == off
 
 
+@pytest.mark.parametrize("settings", [Settings(), Settings(enabled=False)], ids=["on", "off"])
+def test_measuring_costs_nothing_where_nobody_looks(settings):
+    """An observer that only looks on adds one copy for each block that is edited, and nothing else; none adds none."""
+    unet = shared("SDXL")
+    x, timesteps, context = inputs()
+
+    def counted(**more):
+        with attach(unet, settings, **more) as session, torch.no_grad(), Counting() as counting:
+            unet(x, timesteps=timesteps, context=context)
+        return counting.counts, session.calls
+
+    counted()
+    unseen, edited = counted()
+    met = []
+    seen, _ = counted(observe=lambda observation: met.append(observation.block.index))
+    assert met == list(range(9))
+    assert seen - unseen == ({"clone": edited} if edited else {})
+    assert not unseen - seen
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize(("cutoff", "mask"), [(0.0, "box"), (0.3, "box"), (0.3, "disc")])
@@ -133,6 +153,15 @@ class TestCompiled:
             assert session.calls == 1
         assert len(graphs) == 1
         assert compiled(x, timesteps=timesteps, context=context).equal(off)
+
+    @torch.inference_mode()
+    def test_compiled_is_not_observed(self, graphs):
+        """Looking would break the graph."""
+        unet, (x, timesteps, context) = shared("SDXL"), inputs()
+        met = []
+        with attach(unet, Settings(), met.append) as session:
+            self.compiled(unet, graphs)(x, timesteps=timesteps, context=context)
+        assert (len(graphs), session.calls, met) == (1, 1, [])
 
     @torch.inference_mode()
     def test_compiled_before_is_told(self, graphs):

@@ -1,0 +1,164 @@
+"""Recording a run through a session's own hooks, on real ldm UNets."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+
+from freeu import Recorder, Settings, attach
+from freeu.recorder import PARTS
+from freeu.spectrum import mean_map, moved_energy, relative_log_amplitude
+from tests.test_session import ALL_STAGES, call, off_and_on, unet  # noqa: F401  (unet is a fixture)
+from tests.unets import SHAPES, hooks_on, inputs, shared
+
+STRONG = Settings(**ALL_STAGES)
+close = torch.testing.assert_close
+
+
+def record(unet, settings, steps=3, **options):  # noqa: F811
+    recorder = Recorder(**options)
+    with attach(unet, settings, recorder) as session:
+        outs = []
+        for step in range(steps):
+            session.at(step, steps)
+            outs.append(call(unet, *inputs(seed=step)))
+    return recorder, outs
+
+
+@pytest.mark.parametrize("settings", [Settings(enabled=False), Settings(b1=1, b2=1, s1=1, s2=1), Settings(start=1)])
+def test_a_run_without_freeu_is_recorded_and_left_alone(unet, settings):  # noqa: F811
+    off = [call(unet, *inputs(seed=step)) for step in range(3)]
+    recorder, outs = record(unet, settings)
+    assert all(a.equal(b) for a, b in zip(off, outs, strict=True))
+    assert recorder.steps == [0, 1, 2]
+    assert recorder.factors == {0: {}, 1: {}, 2: {}}
+    for part in PARTS:
+        profile = recorder.profile(part, stage=1)
+        assert profile.before.equal(profile.after)
+        assert recorder.moved(part) == 0
+        assert recorder.maps(part, 0).before.equal(recorder.maps(part, 0).after)
+
+
+def test_a_session_without_freeu_edits_nothing_with_its_clock_on_noise(unet):  # noqa: F811
+    off = call(unet, *inputs())
+    x, _, context = inputs()
+    with attach(unet, Settings(enabled=False, clock="noise"), Recorder()) as session, torch.inference_mode():
+        assert call(unet, *inputs()).equal(off)
+        unet(x, timesteps=torch.tensor([10, 900]), context=context)
+    assert (session.calls, session.asked) == (0, False)
+
+
+@pytest.mark.parametrize("settings", [STRONG, Settings(version="1"), Settings(clock="noise")])
+def test_looking_does_not_change_the_picture(unet, settings):  # noqa: F811
+    _, on = off_and_on(unet, settings)
+    with attach(unet, settings, Recorder()) as session:
+        assert call(unet, *inputs()).equal(on)
+    assert session.calls == (9 if settings is STRONG else 7)
+
+
+def test_what_is_recorded_is_what_was_met(unet):  # noqa: F811
+    """The numbers, from features that the test kept itself."""
+    met = []
+
+    def keep(observation):
+        met.append(observation._replace(before=observation.before.clone(), after=observation.after.clone()))
+
+    with attach(unet, STRONG, keep):
+        call(unet, *inputs(seed=0))
+    recorder, _ = record(unet, STRONG, steps=1)
+    assert [o.block.index for o in met] == list(recorder.stages) == list(range(9))
+    for observed in met:
+        index, width = observed.block.index, observed.block.backbone
+        skip = (observed.before[:, width:], observed.after[:, width:])
+        profile = recorder.profile("skip", block=index)
+        close(profile.before.float(), relative_log_amplitude(skip[0]))
+        close(profile.after.float(), relative_log_amplitude(skip[1]))
+        assert recorder.moved("skip", block=index) == pytest.approx(moved_energy(*skip), rel=1e-4)
+        close(recorder.maps("backbone", index).after, mean_map(observed.after[:, :width]))
+        assert recorder.stages[index] == SHAPES["SDXL"].stages("channels")[index] == observed.block.stage
+    assert recorder.factors == {0: {n: STRONG.stage(n) for n in (1, 2, 3)}}
+
+
+def test_means_over_steps_blocks_and_calls(unet):  # noqa: F811
+    recorder, _ = record(unet, Settings(), steps=3)
+    profiles = [recorder.profile("joined", block=4, step=step).after for step in range(3)]
+    close(recorder.profile("joined", block=4).after, torch.stack(profiles).mean(0))
+    # 16 x 16 latents: stage 2 is blocks 4 and 5, and 6 after the second upsampling
+    close(recorder.profile("joined", stage=2).after, recorder.profile("joined", block=6).after)
+    twice = Recorder()
+    with attach(unet, Settings(), twice) as session:
+        for seed in (0, 1):
+            session.at(5, 20)
+            call(unet, *inputs(seed=seed))
+    close(
+        twice.profile("joined", block=4, step=5).after,
+        torch.stack([recorder.profile("joined", block=4, step=seed).after for seed in (0, 1)]).mean(0),
+    )
+
+
+def test_a_later_strength_is_seen_at_its_step(unet):  # noqa: F811
+    recorder, _ = record(unet, Settings(start=0.5), steps=4)
+    assert [recorder.moved(step=step) > 0 for step in range(4)] == [False, False, True, True]
+    assert [sorted(factors) for factors in recorder.factors.values()] == [[], [], [1, 2], [1, 2]]
+    assert recorder.moved("backbone", stage=3) == 0
+
+
+def test_weaker_low_frequencies_raise_the_skips_profile(unet):  # noqa: F811
+    recorder, _ = record(unet, Settings(b1=1, b2=1, s1=0.1, s2=1), steps=1)
+    profile = recorder.profile("skip", stage=1)
+    close(profile.after[2:] - profile.before[2:], torch.full((2,), 2.3026).double(), rtol=0, atol=0.05)
+    assert recorder.moved("backbone") == 0
+
+
+def test_maps_of_chosen_steps(unet):  # noqa: F811
+    recorder, _ = record(unet, STRONG, steps=3, maps_at={1})
+    assert recorder.maps("joined", 8).before.shape == (2, 16, 16)
+    assert not recorder.maps("joined", 8, 1).before.equal(recorder.maps("joined", 8).before)
+    with pytest.raises(ValueError, match="no maps were kept of block 8 at step 0"):
+        recorder.maps("joined", 8, 0)
+    with pytest.raises(ValueError, match=r"nothing was recorded of \{'stage': 1, 'step': 7\}"):
+        recorder.profile("joined", stage=1, step=7)
+
+
+def test_sizes_may_change_within_a_run(unet):  # noqa: F811
+    """As tiles do. A profile is of the largest planes."""
+    recorder = Recorder()
+    with attach(unet, STRONG, recorder):
+        call(unet, *inputs(height=16, width=24))
+        call(unet, *inputs(height=24, width=24))
+    assert recorder.profile("joined", block=8).frequencies.shape == (12,)
+
+
+def test_features_are_not_kept(unet):  # noqa: F811
+    seen = []
+    recorder = Recorder()
+
+    def observe(observation):
+        recorder(observation)
+        seen.extend(weakref.ref(x) for x in (observation.before, observation.after))
+
+    with attach(unet, STRONG, observe):
+        call(unet, *inputs())
+        assert hooks_on(unet) == 9
+    gc.collect()
+    assert len(seen) == 18
+    assert not [ref for ref in seen if ref() is not None]
+
+
+def test_an_observer_that_fails_ends_the_call(unet):  # noqa: F811
+    def fail(observation):
+        raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"), attach(unet, STRONG, fail):
+        call(unet, *inputs())
+
+
+def test_gradients_and_half_types(unet):  # noqa: F811
+    recorder = Recorder()
+    x, timesteps, context = inputs()
+    with attach(unet, STRONG, recorder), torch.autocast("cpu", torch.bfloat16):
+        unet(x.requires_grad_(), timesteps=timesteps, context=context)
+    exact, _ = record(shared("SDXL"), STRONG, steps=1)
+    assert not recorder.profile("joined", stage=3).after.requires_grad
+    assert recorder.moved() == pytest.approx(exact.moved(), rel=0.5)
