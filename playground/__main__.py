@@ -66,13 +66,12 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def run_figures(options: argparse.Namespace) -> None:
     """Draw and measure the paper's figures, and put what was measured into the page."""
-    from playground import figures  # needs matplotlib, which drawing does without
+    from playground.figures import lab, run  # need matplotlib, which drawing does without
 
     data = emoji.load(options.emoji)
-    lab = figures.Lab(model.load(), data, figures.choose_prompts(data))
-    figures.run(lab, options.only or figures.TITLES, options.out)
+    run.run(lab.Lab(model.load(), data, lab.choose_prompts(data)), options.only or run.TITLES, options.out)
     if options.page:
-        figures.fill_page(options.page, options.out)
+        run.fill_page(options.page, options.out)
     sys.stdout.write(f"{options.out}\n")
 
 
@@ -106,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument("--out", type=_png, default=Path("out/samples.png"), metavar="FILE")
     _add_job(evaluation)
     drawings = command("figures", run_figures)
-    drawings.add_argument("--only", action="append", metavar="NAME", help="may be given several times")
+    drawings.add_argument("--only", action="append", type=_figure, metavar="NAME", help="may be given several times")
     drawings.add_argument("--out", type=Path, default=Path("out/analysis"), metavar="FOLDER")
     drawings.add_argument("--page", type=Path, metavar="FILE", help="whose tables to make anew")
     for sub in (training, evaluation, drawings):
@@ -175,6 +174,14 @@ def _way(text: str) -> tuple[str, dict[str, str]]:
             f"{text!r} is not allowed; it is a label and values, such as 'b alone: s1=1 s2=1'"
         )
     return label.strip(), {name: value for name, _, value in pairs}
+
+
+def _figure(name: str) -> str:
+    from playground.figures import run  # takes a second
+
+    if name not in run.TITLES:
+        raise argparse.ArgumentTypeError(f"{name!r} is not allowed; it is one of {', '.join(run.TITLES)}")
+    return name
 
 
 def _png(text: str) -> Path:

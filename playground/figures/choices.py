@@ -95,9 +95,8 @@ def structure(lab: Lab) -> Finding:
     burns = {name.split()[0]: burn(pictures) for name, pictures in drawn.items()}
     clipped = {name: mean(measured.clipped) for name, measured in burns.items()}
     saturation = {name: mean(measured.saturation) for name, measured in burns.items()}
-    more = {
-        part: mean(getattr(burns["constant"], part) - getattr(burns["structure"], part)) for part in burns["off"]._fields
-    }
+    clipped_more = mean(burns["constant"].clipped - burns["structure"].clipped)
+    saturated_more = mean(burns["constant"].saturation - burns["structure"].saturation)
     return Finding(
         _beside(drawn),
         [
@@ -110,14 +109,14 @@ def structure(lab: Lab) -> Finding:
             Check(
                 "It oversaturates colours.",
                 "Saturation is {off} off, {constant} with a constant, {structure} with the map",
-                {**saturation, "change": more["saturation"]},
-                more["saturation"].above_zero,
+                {**saturation, "change": saturated_more},
+                saturated_more.above_zero,
             ),
             Check(
                 "It burns: more pixels are at a limit.",
                 "Their share is {off} off, {constant} with a constant, {structure} with the map",
-                {**clipped, "change": more["clipped"]},
-                more["clipped"].above_zero,
+                {**clipped, "change": clipped_more},
+                clipped_more.above_zero,
             ),
         ],
     )

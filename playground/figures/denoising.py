@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
 from freeu import Settings
-from freeu.spectrum import frequencies, split_frequencies
+from freeu.spectrum import split_frequencies
 from playground import sampling
 from playground.figures import plots
 from playground.figures.findings import Check, Finding
 from playground.figures.lab import OFF, Lab
-from playground.figures.measures import LOW, profiles, upper
+from playground.figures.measures import BINS, LOW, profiles, upper
 from playground.figures.statistics import mean
 from playground.pictures import to_image
 
@@ -45,11 +47,10 @@ def spectrum(lab: Lab) -> Finding:
     """Fig. 3 and 4: the relative log amplitude of the noisy picture, step by step."""
     measured = [profiles(state) for state in _states(lab.watch(OFF))]
     lines = {
-        _name(step, len(measured)): (_bins(lab), measured[step].mean(0).tolist())
-        for step in _spread(len(measured), SHOWN)
+        _name(step, len(measured)): (BINS, measured[step].mean(0).tolist()) for step in _spread(len(measured), SHOWN)
     }
     picture = plots.curves({"FreeU off": lines}, "frequency / π", "relative log amplitude", ordered=True)
-    falls = [mean(upper(after) - upper(before)) for before, after in zip(measured, measured[1:], strict=False)]
+    falls = [mean(upper(after) - upper(before)) for before, after in pairwise(measured)]
     low, high = (mean(part(measured[-1]) - part(measured[0])) for part in (_lower, upper))
     apart = mean((upper(measured[-1]) - upper(measured[0])) - (_lower(measured[-1]) - _lower(measured[0])))
     return Finding(
@@ -77,7 +78,7 @@ def by_step(lab: Lab) -> Finding:
     runs = {name: [profiles(state) for state in _states(lab.watch(settings))] for name, settings in ways.items()}
     count = len(runs["off"])
     panels = {
-        _name(step, count): {name: (_bins(lab), run[step].mean(0).tolist()) for name, run in runs.items()}
+        _name(step, count): {name: (BINS, run[step].mean(0).tolist()) for name, run in runs.items()}
         for step in (count // 2, count - 1)
     }
     picture = plots.curves(panels, "frequency / π", "relative log amplitude")
@@ -102,8 +103,9 @@ def _states(steps: list[sampling.Step]) -> list[Tensor]:
 
 def _pace(states: Tensor) -> Tensor:
     """The mean change a step of each picture, as a share of its size there; shape (pictures,)."""
-    moved, size = (x.flatten(2).norm(dim=2) for x in (states[1:] - states[:-1], states[:-1]))
-    return (moved / size).mean(0)
+    moved, size = (torch.linalg.vector_norm(x.flatten(2), dim=2) for x in (states[1:] - states[:-1], states[:-1]))
+    pace: Tensor = (moved / size).mean(0)
+    return pace
 
 
 def _spread(count: int, wanted: int) -> list[int]:
@@ -122,8 +124,3 @@ def _visible(x: Tensor) -> Tensor:
 def _lower(profile: Tensor) -> Tensor:
     """The mean over the lower half of the frequencies; the lowest, 0 by definition, is left out."""
     return profile[..., 1 : profile.shape[-1] // 2].mean(-1)
-
-
-def _bins(lab: Lab) -> list[float]:
-    size = lab.data.pictures.shape[-1]
-    return (frequencies(size, size) / torch.pi).tolist()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from freeu import Settings
 from freeu.params import STAGES
-from freeu.spectrum import frequencies
 from playground.figures import plots
 from playground.figures.findings import Check, Finding
 from playground.figures.lab import Lab
-from playground.figures.measures import change, detail, profiles, upper
+from playground.figures.measures import BINS, change, detail, profiles, upper
 from playground.figures.statistics import mean
 from playground.pictures import to_image
 
@@ -38,7 +36,7 @@ def grid(lab: Lab) -> Finding:
     picture = plots.sheet(shown, [f"b = {b}" for b in FACTORS], [f"s = {s}" for s in FACTORS])
     off, little, much = (lab.draw(whole(b)) for b in (1.0, FACTORS[0], FACTORS[-1]))
     by_b = change(little, off) + change(much, off)
-    by_s = sum(change(lab.draw(whole(s=s)), off) for s in (FACTORS[0], FACTORS[-1]))
+    by_s = change(lab.draw(whole(s=FACTORS[0])), off) + change(lab.draw(whole(s=FACTORS[-1])), off)
     numbers = {"b": mean(by_b / 2), "s": mean(by_s / 2), "apart": mean(by_b - by_s)}
     share = {"off": mean(detail(off)), "little": mean(detail(little)), "much": mean(detail(much))}
     return Finding(
@@ -69,9 +67,7 @@ def grid(lab: Lab) -> Finding:
 def spectrum(lab: Lab) -> Finding:
     """Fig. 6: the relative log amplitude of pictures, by b."""
     measured = {b: profiles(lab.draw(whole(b))) for b in FACTORS}
-    size = lab.data.pictures.shape[-1]
-    bins = (frequencies(size, size) / torch.pi).tolist()
-    lines = {f"b = {b}": (bins, profile.mean(0).tolist()) for b, profile in measured.items()}
+    lines = {f"b = {b}": (BINS, profile.mean(0).tolist()) for b, profile in measured.items()}
     picture = plots.curves({"": lines}, "frequency / π", "relative log amplitude", ordered=True)
     heights = {f"{b}": mean(upper(profile)) for b, profile in measured.items()}
     below, above = (mean(upper(measured[end]) - upper(measured[1.0])) for end in (FACTORS[0], FACTORS[-1]))

@@ -58,13 +58,14 @@ def to_json(finding: Finding) -> dict[str, Any]:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """The results that lie in a folder; none where there is no file."""
+    """The results by figure that lie in a folder; none where there is no file."""
     path = folder / RESULTS
-    results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    results: dict[str, Any] = json.loads(path.read_text("utf-8"))["figures"] if path.is_file() else {}
     return results
 
 
-def save(results: Mapping[str, Any], folder: Path) -> None:
-    """Write them, atomically."""
+def save(results: Mapping[str, Any], about: Mapping[str, Any], folder: Path) -> None:
+    """Write them, and what they were made with, atomically."""
+    text = json.dumps({"about": about, "figures": results}, indent=1, ensure_ascii=False)
     with replacing(folder / RESULTS) as unfinished:
-        unfinished.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        unfinished.write_text(f"{text}\n", "utf-8")

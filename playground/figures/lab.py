@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
 from freeu import Settings
+from freeu.session import Observer
 from playground import demo, sampling
 from playground.emoji import Emoji
 from playground.model import TextToImage
@@ -36,6 +38,11 @@ class Lab:
         steps: list[sampling.Step] = []
         sampling.sample(self.model, self._job()._replace(sampler="DDIM"), settings, steps.append)
         return steps
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What another needs to make the same."""
+        return {"prompts": list(self.prompts), "steps": self.steps, "seed": self.seed}
 
     def only(self, count: int) -> Lab:
         """The same with the first prompts alone."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freeu.spectrum import energy, relative_log_amplitude, split_frequencies
+from freeu.spectrum import energy, frequencies, relative_log_amplitude, split_frequencies
+from playground.model import PICTURE_SIZE
 
 LOW = 0.25
 """How far "low" reaches, as a share of the highest frequency: 4 of the 16 bins of a picture of 32 pixels."""
 
+BINS = (frequencies(PICTURE_SIZE, PICTURE_SIZE) / torch.pi).tolist()
+"""The frequencies of a profile of pictures, in 0..1 of the highest."""
+
 
 def detail(pictures: Tensor) -> Tensor:
-    """The share of a picture's variance that lies above LOW, shape (pictures,). More contrast alone does not change it."""
+    """The share of a picture's variance that lies above LOW, shape (pictures,). Contrast alone does not change it."""
     return torch.stack([energy(_above(one, LOW)) / energy(_above(one, 0)) for one in pictures[:, None]])
 
 

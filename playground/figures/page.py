@@ -1,4 +1,4 @@
-"""The tables of docs/analysis.md: what was measured is put between a figure's two marks, the rest is written by hand."""
+"""The tables of docs/analysis.md. What was measured goes between a figure's two marks; the rest is written by hand."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def verdicts(results: Results, titles: Mapping[str, str]) -> str:
 def measured(result: Mapping[str, Any]) -> str:
     """What a figure's checks say, and its table if it has one."""
     rows = [
-        f"| {check['says']} | {check['measured']}. | {'yes' if check['holds'] else 'no'} |" for check in result["checks"]
+        f"| {check['says']} | {check['measured']}. | {'yes' if check['holds'] else 'no'} |"
+        for check in result["checks"]
     ]
     table = "\n".join(["| the paper | here | so? |", "| --- | --- | --- |", *rows])
     return f"{table}\n\n{_table(result['table'])}" if "table" in result else table

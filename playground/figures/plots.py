@@ -18,6 +18,7 @@ from playground.figures.statistics import Interval
 WIDTH, DPI = 7.6, 110
 TEXT = 15
 SHEET_TEXT = 22
+COLOURS = 256
 STYLE = {"font.size": TEXT, "axes.titlesize": TEXT, "axes.spines.top": False, "axes.spines.right": False}
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
@@ -56,8 +57,8 @@ def intervals(names: Sequence[str], panels: Mapping[str, Sequence[Interval]], ti
 def sheet(
     rows: Sequence[Sequence[Image.Image]], columns: Sequence[str] = (), labels: Sequence[str] = ()
 ) -> Image.Image:
-    """Pictures in rows and columns, with large letters."""
-    return pictures.grid(rows, columns, labels, SHEET_TEXT)
+    """Pictures in rows and columns, with large letters, in colours that make a small file."""
+    return pictures.grid(rows, columns, labels, SHEET_TEXT).quantize(COLOURS)
 
 
 def heat(plane: Tensor, size: int = pictures.CELL) -> Image.Image:

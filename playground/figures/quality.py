@@ -73,7 +73,7 @@ def quality(lab: Lab) -> Finding:
 def principal_components(data: Emoji) -> Tensor:
     """The directions of pixel space in which the training pictures differ most, shape (pixels, PIXEL_FEATURES)."""
     pixels = (data.pictures / 2 + 0.5).flatten(1).double()
-    vectors = torch.linalg.svd(pixels - pixels.mean(0), full_matrices=False).Vh
+    vectors: Tensor = torch.linalg.svd(pixels - pixels.mean(0), full_matrices=False).Vh
     return vectors[:PIXEL_FEATURES].T
 
 
@@ -83,7 +83,7 @@ def middle_features(model: TextToImage, pictures: Tensor) -> Tensor:
     seen: list[Tensor] = []
     hook = model.unet.middle_block.register_forward_hook(lambda block, given, out: seen.append(out.mean((2, 3))))
     try:
-        for batch in pictures.split(evaluate.BATCH):
+        for batch in torch.split(pictures, evaluate.BATCH):
             model(batch, torch.zeros(len(batch), dtype=torch.long), model.text.tokens([""] * len(batch)))
     finally:
         hook.remove()

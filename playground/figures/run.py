@@ -43,7 +43,7 @@ def run(lab: Lab, names: Collection[str], folder: Path) -> None:
             finding = FIGURES[name][1](lab)
             pictures.save(finding.picture, folder / f"{name}.png")
             results[name] = findings.to_json(finding)
-            findings.save({done: results[done] for done in FIGURES if done in results}, folder)
+            findings.save({done: results[done] for done in FIGURES if done in results}, lab.about, folder)
 
 
 def fill_page(path: Path, folder: Path) -> None:

@@ -34,7 +34,7 @@ class Interval(NamedTuple):
         # By the width of the interval: what is uncertain needs no digits.
         width = self.high - self.low
         digits = 2 if width <= 0 else max(0, min(4, 1 - math.floor(math.log10(width))))
-        return f"{self.mean:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})".replace("-", "−")
+        return f"{self.mean:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
     def __format__(self, spec: str) -> str:
         return str(self)
@@ -49,9 +49,7 @@ def bootstrap(
     """
     dice = torch.Generator().manual_seed(seed)
     estimate = statistic(torch.arange(count)).double()
-    draws = torch.stack(
-        [statistic(torch.randint(count, (count,), generator=dice)).double() for _ in range(resamples)]
-    )
+    draws = torch.stack([statistic(torch.randint(count, (count,), generator=dice)).double() for _ in range(resamples)])
     tail = (1 - COVERAGE) / 2
     low, high = draws.quantile(tail, dim=0), draws.quantile(1 - tail, dim=0)
     return [Interval(*three) for three in zip(estimate.tolist(), low.tolist(), high.tolist(), strict=True)]
@@ -81,7 +79,7 @@ def frechet(first: Tensor, second: Tensor) -> float:
 def gaussian(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and covariance, in float64."""
     features = features.double()
-    return features.mean(0), torch.atleast_2d(torch.cov(features.T))
+    return features.mean(0), torch.cov(features.T).view(features.shape[1], -1)
 
 
 def frechet_of_gaussians(m1: Tensor, c1: Tensor, m2: Tensor, c2: Tensor) -> float:
