@@ -19,6 +19,8 @@ from playground.pictures import to_image
 
 SHOWN = 3
 B_ALONE = Settings(s1=1, s2=1)
+MINOR = 0.5
+"""What share of an effect is a minor one."""
 
 
 def channels(lab: Lab) -> Finding:
@@ -31,7 +33,7 @@ def channels(lab: Lab) -> Finding:
     spared = mean(detail(drawn["all"]) - (detail(drawn["first half"]) + detail(drawn["second half"])) / 2)
     halves = change(drawn["first half"], drawn["second half"])
     effect = (change(drawn["first half"], drawn["none"]) + change(drawn["second half"], drawn["none"])) / 2
-    apart = mean(halves - effect)
+    apart = mean(halves - MINOR * effect)
     return Finding(
         _beside(drawn),
         [
@@ -48,7 +50,7 @@ def channels(lab: Lab) -> Finding:
                 spared.below_zero,
             ),
             Check(
-                "Which half matters little.",
+                "Which half matters little: less than half of what b does.",
                 "The two halves give pictures that differ by {halves}, from FreeU off they differ by {effect} "
                 "(root mean square, of 1)",
                 {"halves": mean(halves), "effect": mean(effect), "apart": apart},

@@ -30,7 +30,7 @@ def rows(lab: Lab) -> Finding:
     chosen, one = _spread(len(states), SHOWN), min(WATCHED, len(lab.prompts) - 1)
     shown = [[to_image(_visible(kind[step][one])) for step in chosen] for kind in (torch.stack(states), low, high)]
     picture = plots.sheet(shown, [_name(step, len(states)) for step in chosen], ["picture", "low", "high"])
-    return Finding(picture, [_slower(low, high)])
+    return Finding(picture, [_slower(low, high), _earlier(low, high)])
 
 
 def _slower(low: Tensor, high: Tensor) -> Check:
@@ -38,6 +38,17 @@ def _slower(low: Tensor, high: Tensor) -> Check:
     return Check(
         "From step to step, low frequencies change slowly and high ones much.",
         "A step changes low frequencies by {low} of their size, and high ones by {high}",
+        numbers,
+        numbers["less"].below_zero,
+    )
+
+
+def _earlier(low: Tensor, high: Tensor) -> Check:
+    left = [_size(part[len(part) // 2] - part[-1]) / _size(part[0] - part[-1]) for part in (low, high)]
+    numbers = {"low": mean(left[0]), "high": mean(left[1]), "less": mean(left[0] - left[1])}
+    return Check(
+        "Half way, low frequencies are nearer to what they become than high ones.",
+        "Of the distance from noise to the picture, {low} is left in low frequencies, and {high} in high ones",
         numbers,
         numbers["less"].below_zero,
     )
@@ -103,9 +114,13 @@ def _states(steps: list[sampling.Step]) -> list[Tensor]:
 
 def _pace(states: Tensor) -> Tensor:
     """The mean change a step of each picture, as a share of its size there; shape (pictures,)."""
-    moved, size = (torch.linalg.vector_norm(x.flatten(2), dim=2) for x in (states[1:] - states[:-1], states[:-1]))
-    pace: Tensor = (moved / size).mean(0)
-    return pace
+    return (_size(states[1:] - states[:-1]) / _size(states[:-1])).mean(0)
+
+
+def _size(x: Tensor) -> Tensor:
+    """The norm of each picture, shape (..., pictures)."""
+    norm: Tensor = torch.linalg.vector_norm(x.flatten(-3), dim=-1)
+    return norm
 
 
 def _spread(count: int, wanted: int) -> list[int]:

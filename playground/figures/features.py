@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -10,6 +12,8 @@ from freeu import Settings
 from freeu.decoder import decoder_blocks
 from freeu.params import STAGES
 from freeu.recorder import PARTS, Recorder
+from freeu.session import Observation
+from freeu.spectrum import mean_map
 from playground.figures import plots
 from playground.figures.findings import Check, Finding
 from playground.figures.lab import OFF, Lab
@@ -18,8 +22,6 @@ from playground.figures.statistics import mean
 from playground.pictures import to_image
 
 SHOWN = 4
-BACKGROUND = 0.94
-"""What is as bright as this in every channel is the white behind an emoji."""
 
 
 def stages(lab: Lab) -> Finding:
@@ -52,39 +54,42 @@ def _richer(recorder: Recorder, n: int) -> Check:
 
 def maps(lab: Lab) -> Finding:
     """Fig. 8: mean maps of the backbone and the skip of one decoder block, in the middle of a run."""
-    pictures, recorder = _recorded(lab, OFF)
-    block, step = last_of_stage(lab.model.unet, 2), lab.steps // 2
-    found = {part: _prompted(recorder.maps(part, block, step).before) for part in ("backbone", "skip")}
-    own, other = (likeness(found["backbone"], silhouettes(p)) for p in (pictures, pictures.roll(1, 0)))
-    apart = mean(own - other)
+    pictures, found = _mapped(lab, OFF)
+    backbone, skip = (explained(found[part], pictures) for part in ("backbone", "skip"))
+    other = explained(found["backbone"], pictures.roll(1, 0))
+    own_more, backbone_more = mean(backbone - other), mean(backbone - skip)
     return Finding(
         _maps_sheet(pictures, found),
         [
             Check(
                 "The mean of the backbone's features shows the structure of the picture.",
-                "It correlates with the picture's own silhouette by {own} (without sign), with another's by {other}",
-                {"own": mean(own), "other": mean(other), "apart": apart},
-                apart.above_zero,
-            )
+                "The picture's colours explain {own} of the map's variance, those of another picture {other}",
+                {"own": mean(backbone), "other": mean(other), "change": own_more},
+                own_more.above_zero,
+            ),
+            Check(
+                "It shows more of it than the skip's.",
+                "They explain {backbone} of the backbone's map, and {skip} of the skip's",
+                {"backbone": mean(backbone), "skip": mean(skip), "change": backbone_more},
+                backbone_more.above_zero,
+            ),
         ],
     )
 
 
 def maps_with_freeu(lab: Lab) -> Finding:
-    """Fig. 14: the same maps, as the block gets them, with FreeU off and on."""
-    block, step = last_of_stage(lab.model.unet, 2), lab.steps // 2
-    runs = {name: _recorded(lab, settings) for name, settings in {"off": OFF, "on": Settings()}.items()}
-    found = {name: _prompted(recorder.maps("backbone", block, step).after) for name, (_, recorder) in runs.items()}
-    like = {name: likeness(found[name], silhouettes(pictures)) for name, (pictures, _) in runs.items()}
-    more = mean(like["on"] - like["off"])
+    """Fig. 14: the backbone's map as the block gets it, with FreeU off and on."""
+    runs = {name: _mapped(lab, settings) for name, settings in {"off": OFF, "on": Settings()}.items()}
+    found = {name: maps["backbone"] for name, (_, maps) in runs.items()}
+    share = {name: explained(found[name], pictures) for name, (pictures, _) in runs.items()}
+    more = mean(share["on"] - share["off"])
     return Finding(
         _maps_sheet(runs["on"][0], found),
         [
             Check(
                 "With FreeU, features show more of the structure.",
-                "The map's correlation with the picture's silhouette (without sign) is {off} off and {on} with FreeU: "
-                "a change by {change}",
-                {"off": mean(like["off"]), "on": mean(like["on"]), "change": more},
+                "The picture's colours explain {off} of the map's variance off, {on} with FreeU: a change by {change}",
+                {"off": mean(share["off"]), "on": mean(share["on"]), "change": more},
                 more.above_zero,
             )
         ],
@@ -96,28 +101,30 @@ def last_of_stage(unet: nn.Module, stage: int) -> int:
     return max(block.index for block in decoder_blocks(unet) if block.stage == stage)
 
 
-def silhouettes(pictures: Tensor) -> Tensor:
-    """1 where there is no white background, shape (pictures, height, width)."""
-    return (pictures < BACKGROUND).any(1).float()
+def explained(planes: Tensor, pictures: Tensor) -> Tensor:
+    """The share of each plane's variance that a linear mixture of its picture's colours explains, shape (planes,)."""
+    wanted = planes.flatten(1) - planes.flatten(1).mean(1, keepdim=True)
+    colours = pictures.flatten(2) - pictures.flatten(2).mean(2, keepdim=True)
+    mixture = torch.linalg.lstsq(colours.mT.double(), wanted[..., None].double(), driver="gelsd").solution
+    left = wanted - (colours.mT.double() @ mixture)[..., 0]
+    share: Tensor = 1 - left.square().sum(1) / wanted.square().sum(1)
+    return share
 
 
-def likeness(planes: Tensor, others: Tensor) -> Tensor:
-    """The correlation of two sets of planes of one size, without its sign; shape (planes,)."""
-    a, b = (x.flatten(1) - x.flatten(1).mean(1, keepdim=True) for x in (planes, others))
-    return torch.nn.functional.cosine_similarity(a, b).abs()
+def _mapped(lab: Lab, settings: Settings) -> tuple[Tensor, dict[str, Tensor]]:
+    """The pictures, and the mean maps of backbone and skip as the last block of stage 2 gets them half way."""
+    block, found = last_of_stage(lab.model.unet, 2), dict[str, Tensor]()
+
+    def look(met: Observation) -> None:
+        if met.block.index == block and met.step == lab.steps // 2:
+            features = torch.tensor_split(met.after, [met.block.backbone], dim=1)
+            # Of guidance's two halves of the batch, the one with prompts.
+            found.update(zip(("backbone", "skip"), (mean_map(part).chunk(2)[1] for part in features), strict=True))
+
+    return lab.draw(settings, look), found
 
 
-def _recorded(lab: Lab, settings: Settings) -> tuple[Tensor, Recorder]:
-    recorder = Recorder(maps_at=(lab.steps // 2,))
-    return lab.draw(settings, recorder), recorder
-
-
-def _prompted(planes: Tensor) -> Tensor:
-    """Of guidance's two halves of the batch, the one with prompts."""
-    return planes.chunk(2)[1]
-
-
-def _maps_sheet(pictures: Tensor, found: dict[str, Tensor]) -> Image.Image:
+def _maps_sheet(pictures: Tensor, found: Mapping[str, Tensor]) -> Image.Image:
     rows = [[to_image(picture) for picture in pictures[:SHOWN]]]
     rows += [[plots.heat(plane) for plane in planes[:SHOWN]] for planes in found.values()]
     return plots.sheet(rows, labels=["picture", *found])

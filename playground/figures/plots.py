@@ -58,7 +58,9 @@ def sheet(
     rows: Sequence[Sequence[Image.Image]], columns: Sequence[str] = (), labels: Sequence[str] = ()
 ) -> Image.Image:
     """Pictures in rows and columns, with large letters, in colours that make a small file."""
-    return pictures.grid(rows, columns, labels, SHEET_TEXT).quantize(COLOURS)
+    whole = pictures.grid(rows, columns, labels, SHEET_TEXT)
+    palette = whole.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)  # keeps white white
+    return whole.quantize(palette=palette)  # now with dithering
 
 
 def heat(plane: Tensor, size: int = pictures.CELL) -> Image.Image:
