@@ -18,6 +18,7 @@ from playground.figures.statistics import mean
 from playground.pictures import to_image
 
 SHOWN = 5
+CELL = 96
 WATCHED = 2
 """The prompt, of those of the demo, that the rows show."""
 
@@ -28,7 +29,9 @@ def rows(lab: Lab) -> Finding:
     parts = [split_frequencies(state, LOW) for state in states]
     low, high = (torch.stack([part[n] for part in parts]) for n in (0, 1))
     chosen, one = _spread(len(states), SHOWN), min(WATCHED, len(lab.prompts) - 1)
-    shown = [[to_image(_visible(kind[step][one])) for step in chosen] for kind in (torch.stack(states), low, high)]
+    shown = [
+        [to_image(_visible(kind[step][one]), CELL) for step in chosen] for kind in (torch.stack(states), low, high)
+    ]
     picture = plots.sheet(shown, [_name(step, len(states)) for step in chosen], ["picture", "low", "high"])
     return Finding(picture, [_slower(low, high), _earlier(low, high)])
 

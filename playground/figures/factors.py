@@ -17,9 +17,11 @@ from playground.figures.statistics import mean
 from playground.pictures import to_image
 
 FACTORS = (0.6, 0.8, 1.0, 1.2, 1.4)
+SKIPS = (0.6, 1.0, 1.4)
 B_SWEEP = (1.0, 1.2, 1.4, 1.6, 1.8)
 S_SWEEP = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHOWN = 3
+CELL = 112
 
 
 def whole(b: float = 1.0, s: float = 1.0) -> Settings:
@@ -32,11 +34,11 @@ def whole(b: float = 1.0, s: float = 1.0) -> Settings:
 def grid(lab: Lab) -> Finding:
     """Fig. 5: pictures over b and s."""
     one = lab.only(1)
-    shown = [[to_image(one.draw(whole(b, s))[0]) for b in FACTORS] for s in FACTORS]
-    picture = plots.sheet(shown, [f"b = {b}" for b in FACTORS], [f"s = {s}" for s in FACTORS])
+    shown = [[to_image(one.draw(whole(b, s))[0], CELL) for b in FACTORS] for s in SKIPS]
+    picture = plots.sheet(shown, [f"b = {b}" for b in FACTORS], [f"s = {s}" for s in SKIPS])
     off, little, much = (lab.draw(whole(b)) for b in (1.0, FACTORS[0], FACTORS[-1]))
     by_b = change(little, off) + change(much, off)
-    by_s = change(lab.draw(whole(s=FACTORS[0])), off) + change(lab.draw(whole(s=FACTORS[-1])), off)
+    by_s = change(lab.draw(whole(s=SKIPS[0])), off) + change(lab.draw(whole(s=SKIPS[-1])), off)
     numbers = {"b": mean(by_b / 2), "s": mean(by_s / 2), "apart": mean(by_b - by_s)}
     share = {"off": mean(detail(off)), "little": mean(detail(little)), "much": mean(detail(much))}
     return Finding(
@@ -134,5 +136,5 @@ def sweep_s(lab: Lab) -> Finding:
 
 def _sweep(lab: Lab, name: str, drawn: Mapping[float, Tensor]) -> Image.Image:
     count = range(min(SHOWN, len(lab.prompts)))
-    shown = [[to_image(pictures[i]) for pictures in drawn.values()] for i in count]
+    shown = [[to_image(pictures[i], CELL) for pictures in drawn.values()] for i in count]
     return plots.sheet(shown, [f"{name} = {value:g}" for value in drawn])

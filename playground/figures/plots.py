@@ -18,7 +18,6 @@ from playground.figures.statistics import Interval
 WIDTH, DPI = 7.6, 110
 TEXT = 15
 SHEET_TEXT = 22
-COLOURS = 256
 STYLE = {"font.size": TEXT, "axes.titlesize": TEXT, "axes.spines.top": False, "axes.spines.right": False}
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
@@ -57,10 +56,8 @@ def intervals(names: Sequence[str], panels: Mapping[str, Sequence[Interval]], ti
 def sheet(
     rows: Sequence[Sequence[Image.Image]], columns: Sequence[str] = (), labels: Sequence[str] = ()
 ) -> Image.Image:
-    """Pictures in rows and columns, with large letters, in colours that make a small file."""
-    whole = pictures.grid(rows, columns, labels, SHEET_TEXT)
-    palette = whole.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)  # keeps white white
-    return whole.quantize(palette=palette)  # now with dithering
+    """Pictures in rows and columns, with large letters."""
+    return pictures.grid(rows, columns, labels, SHEET_TEXT)
 
 
 def heat(plane: Tensor, size: int = pictures.CELL) -> Image.Image:
