@@ -64,7 +64,7 @@ def quality(lab: Lab) -> Finding:
     rows = [_row(name, samples, distances) for name, samples in drawn.items()]
     chart = plots.intervals(
         [row["way"] for row in rows],
-        {f"in the features of {space}": [Interval(*row[space]) for row in rows] for space in truth},
+        {f"features: {space}": [Interval(*row[space]) for row in rows] for space in truth},
         "Fréchet distance to the training pictures",
     )
     return Finding(chart, _checks(rows), rows)
