@@ -5,6 +5,7 @@
 # make e2e URL=http://127.0.0.1:7860   the API's tests against a WebUI that runs there
 # make lint        style and types
 # make bench       what FreeU costs, beside the others: a table, out/bench/*.json and a chart
+# make figures    the paper's figures, drawn and measured on the playground's model: docs/analysis (needs make emoji)
 # make emoji       the training pictures (npm), then: make train evaluate
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ EMOJI := emoji-datasource-google@16.0.0
 URL := http://127.0.0.1:7860
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo playground test test-forge e2e lint bench train evaluate clean
+.PHONY: demo playground test test-forge e2e lint bench figures train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
@@ -39,6 +40,9 @@ lint: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(RUN) -m benchmarks
+
+figures: $(VENV)/ready emoji
+	$(RUN) -m playground figures --out docs/analysis --page docs/analysis.md
 
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt

@@ -8,4 +8,5 @@ demo.py       the main job on a fresh machine: FreeU off and on, side by side
 emoji.py      the training data
 train.py      training
 evaluate.py   how good the model is: a sheet to look at, and recall
+figures/      the paper's figures, drawn and measured on the model
 """

@@ -64,6 +64,17 @@ def run_evaluate(options: argparse.Namespace) -> None:
     sys.stdout.write(f"recall {evaluate.recall(samples, data):.1%} of {len(samples)}\n{options.out}\n")
 
 
+def run_figures(options: argparse.Namespace) -> None:
+    """Draw and measure the paper's figures, and put what was measured into the page."""
+    from playground.figures import lab, run  # need matplotlib, which drawing does without
+
+    data = emoji.load(options.emoji)
+    run.run(lab.Lab(model.load(), data, lab.choose_prompts(data)), options.only or run.TITLES, options.out)
+    if options.page:
+        run.fill_page(options.page, options.out)
+    sys.stdout.write(f"{options.out}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("playground", description="FreeU on a small real model.", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -93,8 +104,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluation = command("evaluate", run_evaluate)
     evaluation.add_argument("--out", type=_png, default=Path("out/samples.png"), metavar="FILE")
     _add_job(evaluation)
-    for sub in (training, evaluation):
+    drawings = command("figures", run_figures)
+    drawings.add_argument("--only", action="append", type=_figure, metavar="NAME", help="may be given several times")
+    drawings.add_argument("--out", type=Path, default=Path("out/analysis"), metavar="FOLDER")
+    drawings.add_argument("--page", type=Path, metavar="FILE", help="whose tables to make anew")
+    for sub in (training, evaluation, drawings):
         sub.add_argument("--emoji", type=Path, default=emoji.FOLDER, metavar="FOLDER", help="made by `make emoji`")
+    for sub in (training, evaluation):
         sub.add_argument("--weights", type=Path, default=model.WEIGHTS, metavar="FILE")
     return parser
 
@@ -158,6 +174,14 @@ def _way(text: str) -> tuple[str, dict[str, str]]:
             f"{text!r} is not allowed; it is a label and values, such as 'b alone: s1=1 s2=1'"
         )
     return label.strip(), {name: value for name, _, value in pairs}
+
+
+def _figure(name: str) -> str:
+    from playground.figures import run  # takes a second
+
+    if name not in run.TITLES:
+        raise argparse.ArgumentTypeError(f"{name!r} is not allowed; it is one of {', '.join(run.TITLES)}")
+    return name
 
 
 def _png(text: str) -> Path:

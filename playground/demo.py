@@ -14,7 +14,7 @@ from tqdm import tqdm
 from freeu import Settings
 from playground import pictures
 from playground.model import TextToImage
-from playground.sampling import Job, Result, sample
+from playground.sampling import Job, Result, Step, sample
 
 PROMPTS = (
     "red apple",
@@ -62,7 +62,7 @@ def _drawing(model: TextToImage, job: Job, name: str, settings: Settings, bar: t
     bar.set_description(name)
     marks = [time.perf_counter()]
 
-    def step_done() -> None:
+    def step_done(step: Step) -> None:
         bar.update()
         marks.append(time.perf_counter())
 

@@ -33,9 +33,13 @@ def draw_all(model: TextToImage, job: Job, settings: Settings) -> Tensor:
 
 def recall(samples: Tensor, data: Emoji) -> float:
     """The share of samples, one a prompt in order, whose nearest training picture has that prompt."""
+    return recalled(samples, data).double().mean().item()
+
+
+def recalled(samples: Tensor, data: Emoji) -> Tensor:
+    """Whether it is so for each sample, one a prompt in order."""
     nearest = torch.cdist(samples.flatten(1), (data.pictures / 2 + 0.5).flatten(1)).argmin(1)
-    hits = [data.prompts[n] == prompt for n, prompt in zip(nearest.tolist(), data.prompts, strict=True)]
-    return hits.count(True) / len(hits)
+    return torch.tensor([data.prompts[n] == prompt for n, prompt in zip(nearest.tolist(), data.prompts, strict=True)])
 
 
 def save_sheet(samples: Tensor, path: Path) -> None:

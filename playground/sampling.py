@@ -17,6 +17,7 @@ from diffusers import (
 from torch import Tensor
 
 import freeu
+from freeu.session import Observer
 from playground.model import PICTURE_SIZE, TextToImage
 
 LEAST_SIGNAL = 1e-3
@@ -59,6 +60,17 @@ class Result(NamedTuple):
     edited: int
 
 
+class Step(NamedTuple):
+    """What a sampler step saw, shape (prompts, 3, height, width), in -1..1 but for noise.
+
+    noisy: what the model was given: picture and noise, of about unit variance whatever the sampler.
+    predicted: the clean picture that the model made out of it.
+    """
+
+    noisy: Tensor
+    predicted: Tensor
+
+
 def training_noise() -> DDPMScheduler:
     """The noise that training adds, with its timesteps 0..999."""
     return DDPMScheduler(**NOISE)
@@ -66,17 +78,22 @@ def training_noise() -> DDPMScheduler:
 
 @torch.inference_mode()
 def sample(
-    model: TextToImage, job: Job, settings: freeu.Settings, on_step: Callable[[], object] = lambda: None
+    model: TextToImage,
+    job: Job,
+    settings: freeu.Settings,
+    on_step: Callable[[Step], object] = lambda step: None,
+    observe: Observer | None = None,
 ) -> Result:
     """Draw `job` with FreeU as set. A picture depends on its prompt and seed, not on the others.
 
-    `on_step` is called after each sampler step. Raises PromptError for a word that the model does not know.
+    `on_step` is called after each sampler step, with that of its last model call; `observe` is
+    `attach`'s. Raises PromptError for a word that the model does not know.
     """
     scheduler = SAMPLERS[job.sampler](**NOISE, timestep_spacing="trailing")
     scheduler.set_timesteps(job.steps)
     tokens = model.text.tokens([*[""] * len(job.prompts), *job.prompts])
     x = _noise(len(job.prompts), job.seed) * scheduler.init_noise_sigma
-    with freeu.attach(model.unet, settings) as session:
+    with freeu.attach(model.unet, settings, observe) as session:
         for call, timestep in enumerate(scheduler.timesteps):
             # A scheduler of order 2 calls the model twice a step.
             session.at(call // scheduler.order, job.steps)
@@ -85,8 +102,14 @@ def sample(
             guided = without + job.guidance * (with_prompt - without)
             x = scheduler.step(guided, timestep, x).prev_sample
             if (call + 1) % scheduler.order == 0 or call + 1 == len(scheduler.timesteps):
-                on_step()
+                on_step(Step(given, _predicted(scheduler, given, guided, timestep)))
     return Result((x / 2 + 0.5).clamp(0, 1), session.calls)
+
+
+def _predicted(scheduler: Any, noisy: Tensor, v: Tensor, timestep: Tensor) -> Tensor:
+    """The clean picture that `v` tells of: what v is, solved for it."""
+    signal: Tensor = scheduler.alphas_cumprod[timestep.long()]
+    return signal.sqrt() * noisy - (1 - signal).sqrt() * v
 
 
 def _noise(pictures: int, seed: int) -> Tensor:

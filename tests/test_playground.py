@@ -78,8 +78,21 @@ def test_the_schedule_counts_sampler_steps(shipped, sampler, calls):
 def test_on_step_is_called_once_a_step(shipped):
     for sampler in sampling.SAMPLERS:
         steps = []
-        sampling.sample(shipped, job("penguin", sampler=sampler), OFF, lambda steps=steps: steps.append(1))
+        sampling.sample(shipped, job("penguin", sampler=sampler), OFF, steps.append)
         assert len(steps) == 4
+
+
+@pytest.mark.parametrize("sampler", sampling.SAMPLERS)
+def test_steps_go_from_noise_to_the_picture(shipped, sampler):
+    steps = []
+    drawn = sampling.sample(shipped, job("red apple", sampler=sampler, steps=10), OFF, steps.append)
+    assert steps[0].noisy.std() == pytest.approx(1, abs=0.1)
+    last = (steps[-1].predicted / 2 + 0.5).clamp(0, 1)
+    assert (last - drawn.pictures).abs().max() < 0.05
+    far = [(step.predicted - steps[-1].predicted).square().mean() for step in steps]
+    noisy = [(step.noisy - steps[-1].predicted).square().mean() for step in steps]
+    assert far[0] > far[5] > far[8]
+    assert noisy[0] > noisy[5] > noisy[9]
 
 
 def test_the_weights_are_small_enough_to_clone():
