@@ -45,7 +45,8 @@ def channels(lab: Lab) -> Finding:
             ),
             Check(
                 "On half of them it smooths less.",
-                "It is {first} and {second} with the first and second half; with all it is {change} more",
+                "The share is {first} and {second} with the first and second half; "
+                "all differ from their mean by {change}",
                 {**shares, "change": spared},
                 spared.below_zero,
             ),
@@ -77,7 +78,7 @@ def ablation(lab: Lab) -> Finding:
             ),
             Check(
                 "With s, detail comes back.",
-                "It is {b and s} with both: a change by {change}",
+                "The share is {b and s} with both: a change by {change}",
                 {**shares, "change": back},
                 back.above_zero,
             ),

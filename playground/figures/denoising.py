@@ -104,7 +104,7 @@ def _lower_than_off(name: str, run: list[Tensor], off: list[Tensor]) -> Check:
     less = [mean(upper(on) - upper(without)) for on, without in zip(run[1:], off[1:], strict=True)]
     return Check(
         f"FreeU lowers high frequencies at every step ({name}).",
-        "The upper half of the profile is lower after {lower} of {steps} steps, in the end by {end}",
+        "The upper half of the profile is lower after {lower} of {steps} steps; in the end it changes by {end}",
         {"lower": sum(one.below_zero for one in less), "steps": len(less), "end": less[-1]},
         all(one.below_zero for one in less),
     )
