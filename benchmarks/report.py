@@ -78,11 +78,12 @@ def save_chart(figures: Sequence[Figure], about: dict[str, Any], path: Path) -> 
                 axes.text(cost * 1.05, y, f"{cost:.1f}" if cost < 10 else f"{cost:.0f}", va="center", fontsize=9)
         axes.axvline(1, color="black", linewidth=1)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:.0f}")
         axes.set_xlim(0.8, axes.get_xlim()[1] * 1.6)
         axes.set_yticks(range(len(works)), list(works))
         axes.invert_yaxis()
         axes.set_xlabel(f"time, as a multiple of touching the features once ({dtype}, {about['machine']})")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.18), ncols=3, frameon=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.1), ncols=3, frameon=False)
         with replacing(path) as unfinished:
             chart.savefig(unfinished, format="png")
 
