@@ -154,4 +154,5 @@ def _filled_up(rows: Array) -> Array:
 def _tensor(array: Array, device: torch.device, dtype: torch.dtype) -> Tensor:
     # An inference tensor in the cache could not take part in a later forward with gradients.
     with torch.inference_mode(False):
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device, dtype)
+        # First the type: not every device has float64.
+        return torch.from_numpy(np.ascontiguousarray(array)).to(dtype).to(device)
