@@ -243,7 +243,7 @@ def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
     """
     from freeu.presets import BUILTIN  # presets are made of Settings
 
-    properties = {name: _schema(param) for name, param in TABLE.items()}
+    properties = {name: parameter_schema(param) for name, param in TABLE.items()}
     known = list(BUILTIN if presets is None else presets)
     names: dict[str, Any] = {"enum": known, "description": "The base that the other fields change."}
     return {
@@ -255,7 +255,7 @@ def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
     }
 
 
-def _schema(param: Param) -> dict[str, Any]:
+def parameter_schema(param: Param) -> dict[str, Any]:
     """The JSON schema of one parameter."""
     rules: dict[str, dict[str, Any]] = {
         "switch": {"type": "boolean"},

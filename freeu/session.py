@@ -109,16 +109,14 @@ class Session:
         """
         self.step = step
         if self.settings.clock == "step":
-            self._act(strength(self.settings, step, steps))
-            self.asked = self.asked or bool(self.stages)
+            self._told(strength(self.settings, step, steps))
 
     def at_timestep(self, timesteps: Tensor) -> None:
         """Say where the run is by the UNet's timesteps, shape (pictures,). Raises ValueError where they differ."""
         lowest, highest = (float(t) for t in torch.aminmax(timesteps))
         if lowest != highest:
             raise ValueError(f"clock 'noise' reads one timestep a call; this batch has {lowest} to {highest}")
-        self._act(strength_at_timestep(self.settings, lowest))
-        self.asked = self.asked or bool(self.stages)
+        self._told(strength_at_timestep(self.settings, lowest))
 
     def close(self) -> None:
         """Take every hook off the UNet. Closing twice is fine."""
@@ -155,6 +153,10 @@ class Session:
             return []
         changed = {n for n in STAGES if not self.settings.stage(n).neutral}
         return [block for block in decoder_blocks(unet, self.settings.stage_map) if block.stage in changed]
+
+    def _told(self, share: float) -> None:
+        self._act(share)
+        self.asked = self.asked or bool(self.stages)
 
     def _act(self, share: float) -> None:
         """Set the factors for a strength of `share`."""

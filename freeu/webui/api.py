@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
-from freeu.params import STAGES, Settings, json_schema
+from freeu.params import STAGES, Settings, json_schema, parameter_schema
 from freeu.schedule import strength
 from freeu.values import SettingsError, quoted
 from freeu.webui import arguments, host, presets, wishes
@@ -31,10 +31,7 @@ def add_routes(demo: object, app: FastAPI) -> None:
 def schema() -> dict[str, Any]:
     """A JSON schema of what `alwayson_scripts.freeu.args[0]` takes."""
     known = json_schema([presets.AUTOMATIC, *presets.named()])
-    seen = {
-        name: {"title": wish.label, "description": wish.help, "type": "boolean", "default": wish.default}
-        for name, wish in wishes.NAMES.items()
-    }
+    seen = {name: parameter_schema(wish) for name, wish in wishes.NAMES.items()}
     return {**known, "properties": {**known["properties"], **seen}}
 
 

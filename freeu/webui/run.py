@@ -22,8 +22,8 @@ from freeu.webui.wishes import NOTHING, Wishes
 class Run:
     """FreeU as one job asked for it.
 
-    settings: what it asked for. obstacle: why a UNet could not be edited, or empty. asked: whether it was to act
-    at any step so far. recorders: what was seen in each pass, by its name, if the job wishes to look.
+    settings: what it asked for. obstacle: why a UNet could not be edited, or empty. recorders: what was seen in each
+    pass, by its name, if the job wishes to look.
     """
 
     def __init__(self, settings: Settings, wishes: Wishes = NOTHING) -> None:
@@ -31,7 +31,7 @@ class Run:
         self.wishes = wishes
         self.recorders: dict[str, Recorder] = {}
         self.obstacle = ""
-        self.asked = False
+        self._asked = False
         self._calls = 0
         self._session: Session | None = None
         self._unet: weakref.ref[nn.Module] | None = None
@@ -40,6 +40,11 @@ class Run:
     def calls(self) -> int:
         """How many decoder blocks were edited so far, on all UNets of this job."""
         return self._calls + (self._session.calls if self._session else 0)
+
+    @property
+    def asked(self) -> bool:
+        """Whether it was to act at any step so far."""
+        return self._asked or (self._session is not None and self._session.asked)
 
     def follow(self, denoiser: Any, unet: nn.Module) -> None:
         """Be on `unet`, at the step where `denoiser` is, or nowhere in a pass without FreeU.
@@ -57,13 +62,12 @@ class Run:
         # A sampler of second order calls the model twice a step.
         calls_a_step = max(1, round(denoiser.total_steps / denoiser.steps))
         self._session.at(denoiser.step // calls_a_step, denoiser.steps)
-        self.asked = self.asked or self._session.asked
 
     def close(self) -> None:
         """Take FreeU off the UNet; `follow` puts it back."""
         if self._session:
             self._session.close()
-            self._calls += self._session.calls
+            self._calls, self._asked = self.calls, self.asked
             self._session = None
 
     def _is_on(self, unet: nn.Module) -> bool:
