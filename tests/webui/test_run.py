@@ -173,3 +173,14 @@ def test_a_copied_job_shares_freeu_until_it_is_processed_itself(unet, turns):
     turns.before_call(params(job))
     assert hooks_on(unet) == 7
     run.end(job)
+
+
+def test_a_unet_that_runs_no_hooks_is_told_from_a_job_that_never_acts(turns):
+    """Such as one that was compiled before: FreeU is asked to act, and edits nothing, also after its end."""
+    late, now = Job(Settings(start=0.5)), Job(SETTINGS)
+    turns.before_call(params(late))
+    turns.before_call(params(now))
+    told = [run.run_of(job) for job in (late, now)]
+    assert [(job.asked, job.calls) for job in told] == [(False, 0), (True, 0)]
+    turns.close()
+    assert [(job.asked, job.calls) for job in told] == [(False, 0), (True, 0)]
