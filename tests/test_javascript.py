@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeu.values import parse_curve
+from freeu.settings.parameter import parse_curve
 
 ROOT = Path(__file__).parent.parent
 TESTS = [str(path) for path in sorted((ROOT / "tests" / "javascript").glob("*.test.js"))]

@@ -1,18 +1,18 @@
-"""The extension: FreeU's core in a WebUI. The only package that imports gradio and the host's `modules`.
+"""The extension: FreeU in a WebUI. The only package that imports gradio and the WebUI's `modules`.
 
-host.py       what differs from host to host
-script.py     the Script class: life cycle only
-arguments.py  a script's arguments, from the page or the API, to Settings
-controls.py   table -> gradio controls, and their rows
-answers.py    what the page asks: the status line, a preset's values, what a pasted picture says
-presets.py    the presets: built in, one's own, and the one that depends on the loaded model
-preset_bar.py one's own presets on the page
-options.py    the WebUI's settings: what the page starts with
-status.py     what would happen now, in a line
-run.py        FreeU for one job, on whichever UNet is loaded
-wishes.py     what a job asks to see
-look.py       plots and pictures to compare, added to a job's own
-look_plot.py  the plot: matplotlib, loaded when there is something to draw
-xyz.py        table -> axes of the X/Y/Z plot
-api.py        table -> routes
+script.py          the Script class: life cycle only
+job.py             FreeU for one job; which job's hooks are on the UNet
+refusal.py         stopping a job whose settings are bad
+script_args.py     a script's arguments, from the page or the API, as Settings
+diagnostics.py     a job's extra outputs: plot, and comparison with FreeU off
+host.py            differences between AUTOMATIC1111, Forge and reForge
+gradio_compat.py   differences between gradio 3 and gradio 4
+controls.py        the accordion: controls from the table, laid out in rows
+callbacks.py       what the page's events do
+preset_catalog.py  all presets: built-in, the user's own, those of other tools
+preset_panel.py    the inner accordion "My presets"
+status.py          what FreeU would do now, in one line
+options.py         FreeU's section in the WebUI's settings
+xyz.py             axes of the X/Y/Z plot
+api.py             HTTP routes
 """
