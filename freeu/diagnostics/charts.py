@@ -40,7 +40,7 @@ def draw_charts(
         recorder: the measurements of that pass.
         on, off: color statistics of the images with FreeU, and without it if they are known.
     """
-    stages = [n for n in STAGES if n in recorder.stages.values()]
+    stages = [n for n in STAGES if n in recorder.stages]
     rows = len(stages) + 1
     figure = Figure(figsize=(CHART_INCHES[0], CHART_INCHES[1] * rows + 0.9), dpi=DPI, layout="constrained")
     figure.suptitle(f"FreeU version {settings.version}, {pass_name}\n{describe_colors(on, off)}", fontsize=12)

@@ -30,14 +30,12 @@ _CHANNELS = {"unit": "share of channels"}
 _STAGE_PARAMETERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "b": (
         "b{n}",
-        "Scales the backbone features of {blocks}. 1 changes nothing; higher values give clearer shapes, "
-        + "too high values oversaturated colors.",
+        "Scales the backbone features of {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
         _FACTOR,
     ),
     "s": (
         "s{n}",
-        "Scales the low frequencies of the skip features of {blocks}. 1 changes nothing; lower values keep "
-        + "details that b smooths.",
+        "Scales the low frequencies of the skip features of {blocks}. Below 1, it keeps details that b smooths.",
         _FACTOR,
     ),
     "high": (
