@@ -82,11 +82,7 @@ class Settings:
 
     The order of the fields is that of the positional list that `parse` reads; new fields go to the end.
 
-    Attributes:
-        curve_points: the points of `curve`, parsed once; empty without a curve.
-
-    Raises:
-        SettingsError: for the first value that is not allowed.
+    `curve_points` are the points of `curve`, parsed once. Raises SettingsError for the first bad value.
     """
 
     enabled: bool = _field(True, "Enabled", "Turns FreeU on.")
@@ -160,8 +156,7 @@ class Settings:
         for name, parameter in TABLE.items():
             object.__setattr__(self, name, parse_value(name, parameter, getattr(self, name)))
         if self.start > self.stop:
-            rule = f"must be at most stop, which is {format_number(self.stop)}"
-            raise SettingsError("start", self.start, rule)
+            raise SettingsError("start", self.start, f"must be at most stop, which is {format_number(self.stop)}")
         object.__setattr__(self, "curve_points", parse_curve(self.curve))
 
     @classmethod
@@ -170,14 +165,8 @@ class Settings:
     ) -> Settings:
         """Read settings from values by name, or from a list of values in the order of the fields.
 
-        A value that is missing keeps its default, or the value of the preset that the name `preset` gives.
-
-        Args:
-            payload: flat names and values, or values only.
-            presets: the presets to choose from; None means the built-in ones.
-
-        Raises:
-            SettingsError: for a bad value, an unknown preset or an unknown name; suggests the closest known name.
+        A missing value keeps its default, or its value in the preset named by `preset`, one of `presets` (None: the
+        built-in ones). Raises SettingsError, which suggests the closest known name.
         """
         values = dict(payload) if isinstance(payload, Mapping) else _name_values(payload)
         base = cls._preset(values.pop("preset"), presets) if "preset" in values else cls()
@@ -230,11 +219,7 @@ TABLE: Mapping[str, Parameter] = {
 
 
 def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads, for API clients.
-
-    Args:
-        presets: names of the presets to choose from; None means the built-in ones.
-    """
+    """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads; `presets` as there."""
     properties = {name: parameter_schema(parameter) for name, parameter in TABLE.items()}
     names = list(BUILTIN_PRESETS if presets is None else presets)
     preset = {"enum": names, "description": "The preset whose values the other fields replace."}
