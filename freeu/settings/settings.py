@@ -30,17 +30,17 @@ _CHANNELS = {"unit": "share of channels"}
 _STAGE_PARAMETERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "b": (
         "b{n}",
-        "Scales the backbone features of {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
+        "Scales the backbone in {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
         _FACTOR,
     ),
     "s": (
         "s{n}",
-        "Scales the low frequencies of the skip features of {blocks}. Below 1, it keeps details that b smooths.",
+        "Scales the skip's low frequencies in {blocks}. Below 1, it keeps details that b smooths.",
         _FACTOR,
     ),
     "high": (
         "High frequencies, stage {n}",
-        "Scales the other frequencies of the skip features of {blocks}. 1 changes nothing.",
+        "Scales the skip's other frequencies in {blocks}. 1 changes nothing.",
         _FACTOR,
     ),
     "offset": (
@@ -72,7 +72,7 @@ def _field(default: Value, label: str, help: str, **details: Any) -> Any:  # noq
 def _stage_field(kind: str, n: int, default: float, *, always_written: bool = False) -> Any:
     """Declare the parameter `kind` of stage `n`."""
     label, help_text, details = _STAGE_PARAMETERS[kind]
-    help_text = help_text.format(n=n, blocks=f"stage {n} (the {_BLOCKS[n]} blocks)")
+    help_text = help_text.format(n=n, blocks=f"the {_BLOCKS[n]} blocks")
     return _field(default, label.format(n=n), help_text, **details, always_written=always_written)
 
 
@@ -89,8 +89,7 @@ class Settings:
     version: str = _field(
         "2",
         "Version",
-        "1: the same factor b in the whole image; 2: a factor that follows the shapes in it. "
-        "Version 2 saturates colors less.",
+        "1: b is the same everywhere; 2: b follows the shapes in the image. Version 2 saturates colors less.",
         choices=("1", "2"),
         always_written=True,
     )
@@ -120,7 +119,7 @@ class Settings:
     passes: str = _field(
         "both",
         "Passes",
-        "The passes of hires. fix that use FreeU. first: the first pass only; hires: the second pass only.",
+        "The passes that use FreeU. first: before hires. fix; hires: only in its second pass.",
         choices=("both", "first", "hires"),
     )
     b3: float = _stage_field("b", 3, 1.0)
