@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from freeu import Settings
-from freeu.params import TABLE
+from freeu.settings.settings import TABLE
 from playground import __main__ as command_line
 from playground import demo, emoji, evaluate, model, sampling, train
 from playground.files import replacing

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from freeu import Settings
-from freeu.spectrum import burn
+from freeu.diagnostics.spectrum import color_stats
 from playground.figures import plots
 from playground.figures.findings import Check, Finding
 from playground.figures.lab import OFF, Lab
@@ -95,7 +95,7 @@ def structure(lab: Lab) -> Finding:
     }
     constant, structured = (drawn[name] for name in ("constant", "structure map"))
     smooth = mean(detail(constant) - detail(structured))
-    burns = {name.split()[0]: burn(pictures) for name, pictures in drawn.items()}
+    burns = {name.split()[0]: color_stats(pictures) for name, pictures in drawn.items()}
     clipped = {name: mean(measured.clipped) for name, measured in burns.items()}
     saturation = {name: mean(measured.saturation) for name, measured in burns.items()}
     clipped_more = mean(burns["constant"].clipped - burns["structure"].clipped)

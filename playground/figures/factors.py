@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from freeu import Settings
-from freeu.params import STAGES
+from freeu.settings.stage import STAGES
 from playground.figures import plots
 from playground.figures.findings import Check, Finding
 from playground.figures.lab import Lab

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from freeu import Settings
-from freeu.presets import BUILTIN
-from freeu.spectrum import burn
+from freeu.diagnostics.spectrum import color_stats
+from freeu.settings.presets import BUILTIN
 from playground import evaluate, sampling
 from playground.emoji import Emoji
 from playground.figures import plots
@@ -97,7 +97,7 @@ def _samples(lab: Lab, settings: Settings, basis: Tensor) -> Samples:
         job = sampling.Job(lab.data.prompts, seed, min(STEPS, lab.steps))
         pictures = evaluate.draw_all(lab.model, job, settings)
         features = _on(basis, pictures), middle_features(lab.model, pictures * 2 - 1)
-        rounds.append((*features, evaluate.recalled(pictures, lab.data), *burn(pictures)))
+        rounds.append((*features, evaluate.recalled(pictures, lab.data), *color_stats(pictures)))
     return Samples(*(torch.stack(parts) for parts in zip(*rounds, strict=True)))
 
 
