@@ -14,7 +14,7 @@ from benchmarks.measure import gpu_mark
 from benchmarks.rivals import official_edit
 from benchmarks.work import edited_blocks
 from freeu import Session
-from freeu.decoder import DecoderBlock
+from freeu.core.unet import DecoderBlock
 
 Seconds = Callable[[], float]
 

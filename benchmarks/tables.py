@@ -12,6 +12,7 @@ from statistics import median
 from types import SimpleNamespace
 
 import torch
+from freeu.webui.run import Turns
 from torch import nn
 
 from benchmarks import rivals, work
@@ -19,7 +20,6 @@ from benchmarks.instep import InStep
 from benchmarks.measure import Counting, Ratio, Work, elapsed, interleaved, peak_memory, ratio
 from benchmarks.work import Features, Size
 from freeu import Settings, attach
-from freeu.webui.run import Turns
 
 VERSIONS = ("1", "2")
 CUTOFFS = ((0.3, "box"), (1.0, "box"), (0.0, "disc"), (0.3, "disc"), (1.0, "disc"))

@@ -10,7 +10,7 @@ from ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
 from torch import Tensor, nn
 
 from freeu import Settings
-from freeu.decoder import DecoderBlock, decoder_blocks
+from freeu.core.unet import DecoderBlock, decoder_blocks
 from playground.model import build_unet
 
 PICTURES = 2

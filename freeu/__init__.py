@@ -1,39 +1,29 @@
-"""FreeU: better pictures from a diffusion U-Net at no cost (Si et al., CVPR 2024).
+"""FreeU: better images from a diffusion U-Net, without training (https://arxiv.org/abs/2309.11497).
 
-values.py     what a value may be
-params.py     the table of parameters; Settings
-schedule.py   how strong FreeU is at a point of the run
-backbone.py   what b does
-skip.py       what s does
-basis.py      the low frequencies as small real matrices
-pieces.py     large tensors a piece at a time
-decoder.py    reading a UNet
-session.py    attach(): the context manager that owns the hooks
-spectrum.py   measuring: frequencies, energy, burnt pixels
-recorder.py   what FreeU does to a run's features, in small numbers
-presets.py    known-good values
-infotext.py   picture metadata: ours and other tools'
-cli/          python -m freeu: settings out of pictures
-webui/        the extension
+settings/          what a user can set: the table of parameters, presets, infotext
+core/              the mathematics and the hooks
+compat/            reading FreeU settings of other tools
+diagnostics/       measuring what FreeU does
+user_presets.py    the user's own presets
+preset_file.py     the format of a preset file
+atomic_file.py     atomic writing of files
+cli/               python -m freeu: read, convert
+webui/             the extension: the only package that imports gradio and the WebUI
 
-userpresets.py   presets of one's own, in a file
-presetfile.py    the format of that file
-safefile.py      changing it: one at a time, whole or not at all
-otherpresets.py  files of presets to import: ours and other tools'
-
-Needs torch and numpy. Knows nothing of any host.
+Needs torch, numpy and filelock.
 """
 
-from freeu import presets
-from freeu.backbone import scale_backbone_
-from freeu.decoder import UnsupportedUNetError
-from freeu.infotext import from_infotext, to_infotext
-from freeu.params import Settings, json_schema
-from freeu.recorder import Recorder
-from freeu.schedule import strength
-from freeu.session import Session, attach
-from freeu.skip import scale_skip_
-from freeu.values import SettingsError
+from freeu.compat.detect import from_infotext
+from freeu.core.backbone import scale_backbone_
+from freeu.core.hooks import Session, attach
+from freeu.core.schedule import strength
+from freeu.core.skip import scale_skip_
+from freeu.core.unet import UnsupportedUNetError
+from freeu.diagnostics.recorder import Recorder
+from freeu.settings import presets
+from freeu.settings.infotext import to_infotext
+from freeu.settings.parameter import SettingsError
+from freeu.settings.settings import Settings, json_schema
 
 __all__ = [
     "Recorder",

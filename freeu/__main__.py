@@ -1,4 +1,4 @@
-"""`python -m freeu`: FreeU settings out of pictures."""
+"""`python -m freeu`: reads the FreeU settings in images and API requests."""
 
 from freeu.cli.main import main
 

@@ -1,64 +1,62 @@
-// Compare with FreeU off: two pictures of the gallery on each other, with a slider that moves the edge between them.
+// The comparison slider: below the gallery, each image with FreeU over the same image without it, and a slider that
+// moves the divider between them.
 //
-// Which pictures belong together stands in what a job says of itself, as "FreeU look" (freeu/webui/look.py).
+// Which images belong together is in the job's generation info, under "FreeU diagnostics" (freeu/webui/diagnostics.py).
 
-(function () {
+(() => {
+    "use strict";
+
     const TABS = ["txt2img", "img2img"];
+    const shownSources = {}; // by tab: the image addresses of the sliders on the page
 
-    // The pairs of a job's pictures, each as places in the gallery.
-    function pairsOf(generationInfo) {
+    /** Return the gallery index of each image with FreeU, and of the same image without it. */
+    function parsePairs(generationInfo) {
         try {
-            return JSON.parse(generationInfo).extra_generation_params["FreeU look"].pairs;
+            return JSON.parse(generationInfo).extra_generation_params["FreeU diagnostics"].pairs;
         } catch {
-            return []; // no job yet, or one that compared nothing
+            return []; // no job yet, or a job without a comparison
         }
     }
 
-    function make(tag, className, properties = {}) {
-        return Object.assign(document.createElement(tag), {className, ...properties});
-    }
+    const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
-    // On top is the picture with FreeU, cut off left of the edge.
-    function slider(on, off) {
-        const pictures = make("div", "freeu-compare-pictures");
-        pictures.append(
-            make("img", "", {src: off, alt: "FreeU off"}),
-            make("img", "freeu-compare-on", {src: on, alt: "FreeU on"}),
-            make("span", "freeu-compare-name", {textContent: "FreeU off"}),
-            make("span", "freeu-compare-name", {textContent: "FreeU on"}),
+    function makeSlider(onSource, offSource) {
+        const slider = make("div", {className: "freeu-compare-pictures"});
+        const range = make("input", {type: "range", min: 0, max: 100, value: 50});
+        range.setAttribute("aria-label", "Divider between FreeU off (left) and FreeU on (right)");
+        const moveDivider = () => slider.style.setProperty("--freeu-edge", `${range.value}%`);
+        range.addEventListener("input", moveDivider);
+        moveDivider();
+        slider.append(
+            make("img", {src: offSource, alt: "FreeU off"}),
+            make("img", {src: onSource, alt: "FreeU on", className: "freeu-compare-on"}),
+            make("span", {textContent: "FreeU off", className: "freeu-compare-name"}),
+            make("span", {textContent: "FreeU on", className: "freeu-compare-name"}),
+            range,
         );
-        const range = make("input", "", {type: "range", min: 0, max: 100, value: 50});
-        range.setAttribute("aria-label", "Edge between FreeU off, left, and FreeU on, right");
-        const move = () => pictures.style.setProperty("--freeu-edge", `${range.value}%`);
-        range.addEventListener("input", move);
-        move();
-        pictures.append(range);
-        return pictures;
+        return slider;
     }
 
-    function show(tab, gallery, pairs, sources) {
-        const box = make("div", "freeu-compare", {id: `${tab}_freeu_compare`});
-        box.append(...pairs.map(([on, off]) => slider(sources[on], sources[off])));
-        document.getElementById(box.id)?.remove();
-        if (pairs.length) {
-            gallery.after(box);
-        }
-    }
-
-    const shown = {};
-
+    /** Replace the sliders of a tab if its gallery has other images than before. */
     function update(tab) {
         const gallery = gradioApp().querySelector(`#${tab}_gallery`);
-        const info = gradioApp().querySelector(`#generation_info_${tab} textarea, #generation_info_${tab} input`);
+        const info = gradioApp().querySelector(`#generation_info_${tab} :is(textarea, input)`);
         if (!gallery || !info) {
             return;
         }
-        const sources = [...gallery.querySelectorAll(".grid-wrap .thumbnail-item img")].map((image) => image.src);
-        const pairs = pairsOf(info.value).filter((pair) => pair.every((place) => place < sources.length));
-        const now = JSON.stringify(pairs.flat().map((place) => sources[place]));
-        if (shown[tab] !== now) {
-            shown[tab] = now;
-            show(tab, gallery, pairs, sources);
+        const images = [...gallery.querySelectorAll(".grid-wrap .thumbnail-item img")];
+        const pairs = parsePairs(info.value).filter((pair) => pair.every((index) => index < images.length));
+        const sources = pairs.map((pair) => pair.map((index) => images[index].src));
+        if (shownSources[tab] === JSON.stringify(sources)) {
+            return;
+        }
+        shownSources[tab] = JSON.stringify(sources);
+        const id = `${tab}_freeu_compare`;
+        document.getElementById(id)?.remove();
+        if (sources.length) {
+            const box = make("div", {id, className: "freeu-compare"});
+            box.append(...sources.map(([onSource, offSource]) => makeSlider(onSource, offSource)));
+            gallery.after(box);
         }
     }
 

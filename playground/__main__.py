@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from freeu import Settings, SettingsError, presets
-from freeu.params import TABLE
-from freeu.values import short
+from freeu.settings.parameter import format_number
+from freeu.settings.settings import TABLE
 from playground import dataset, demo, evaluation, images, model, sampling, training
 
 
@@ -140,8 +140,8 @@ def _add_settings_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("FreeU")
     group.add_argument("--preset", metavar="NAME", help=f"Base for the other values: {', '.join(presets.BUILTIN)}.")
     for name, param in TABLE.items():
-        default = short(param.default) if isinstance(param.default, float) else param.default or "empty"
-        text = f"{param.help} ({param.allowed}; default {default})".replace("%", "%%")
+        default = format_number(param.default) if isinstance(param.default, float) else param.default or "empty"
+        text = f"{param.help} ({param.rule}; default {default})".replace("%", "%%")
         group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text)
 
 

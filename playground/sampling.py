@@ -17,7 +17,7 @@ from diffusers import (
 from torch import Tensor
 
 import freeu
-from freeu.session import Observer
+from freeu.core.hooks import Observer
 from playground.model import IMAGE_SIZE, TextToImage
 
 MIN_SIGNAL = 1e-3

@@ -1,4 +1,4 @@
-"""FreeU's door into the WebUI, which loads every file of this folder as a script."""
+"""Entry point of the extension: the WebUI loads every file in this folder as a script."""
 
 from freeu.webui.script import FreeU, register
 

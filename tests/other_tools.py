@@ -49,7 +49,7 @@ def ljleb(version: str, stages: Sequence[LjlebStage], widths: Sequence[int], str
         channels = backbone.shape[1]
         if channels not in widths[: len(stages)] or strength == 0:
             return backbone, skip
-        stage = stages[widths.index(channels)].at(strength)
+        stage = stages[widths.index(channels)].at_strength(strength)
         inside = ljleb_window(stage.backbone_offset, stage.backbone_width, channels)
         factor = torch.ones(1, channels, 1, 1, dtype=torch.float64)
         backbone = backbone.double()

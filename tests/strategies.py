@@ -7,16 +7,18 @@ from functools import reduce
 from hypothesis import strategies as st
 
 from freeu import presets
-from freeu.params import TABLE
-from freeu.values import Param, short
+from freeu.settings.parameter import Parameter, format_number
+from freeu.settings.settings import TABLE
 
 shares = st.floats(0, 1)
 curves = st.dictionaries(shares, shares, max_size=5).map(
-    lambda points: ", ".join(f"{short(progress)}:{short(strength)}" for progress, strength in points.items())
+    lambda points: ", ".join(
+        f"{format_number(progress)}:{format_number(strength)}" for progress, strength in points.items()
+    )
 )
 
 
-def values(param: Param) -> st.SearchStrategy:
+def values(param: Parameter) -> st.SearchStrategy:
     """Every value that a parameter allows."""
     return {
         "switch": st.booleans(),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeu import SettingsError, scale_backbone_
-from freeu.backbone import channel_window, structure_map
+from freeu.core.backbone import channel_window, structure_map
 from tests.reference import rounding, scale_backbone
 
 channels = st.integers(1, 40)

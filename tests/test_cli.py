@@ -16,8 +16,8 @@ from PIL import Image, PngImagePlugin
 from freeu import Settings, SettingsError, to_infotext
 from freeu.cli import graphs, infotexts, payloads, sources
 from freeu.cli.main import main
-from freeu.cli.pictures import UnreadableError
-from freeu.presets import BUILTIN
+from freeu.compat.metadata import UnreadableFileError
+from freeu.settings.presets import BUILTIN
 from freeu.webui import arguments
 from tests.strategies import valid
 
@@ -217,7 +217,7 @@ def test_any_json_is_read_or_refused(value):
     text = json.dumps(value)
     pictures = [partial(sources.in_picture, png({name: text})) for name in sources.PICTURE_TEXTS]
     for read in (*pictures, partial(sources.in_file, text.encode())):
-        with suppress(SettingsError, UnreadableError):
+        with suppress(SettingsError, UnreadableFileError):
             assert read() is None or isinstance(read(), sources.Found)
 
 
@@ -294,14 +294,14 @@ def test_other_arguments_of_diffusers_are_refused(data):
 @given(valid)
 def test_a_payload_asks_for_the_same(payload):
     settings = Settings.parse(payload).replace(enabled=True)
-    picture = png({"parameters": f"a\nSteps: 20, {', '.join(quoted(to_infotext(settings)))}"})
+    picture = png({"parameters": f"a\nSteps: 20, {', '.join(format_value(to_infotext(settings)))}"})
     request = json.loads(json.dumps(payloads.request(sources.in_file(picture).settings)))
     (args,) = [script["args"] for script in request["alwayson_scripts"].values()]
     assert Settings.parse(args[0]) == settings
     assert arguments.read(arguments.filled_up(args), {}, steps=20) == settings
 
 
-def quoted(keys):
+def format_value(keys):
     return [f"{key}: {json.dumps(value) if set(value) & set(',:') else value}" for key, value in keys.items()]
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from freeu import Settings, strength
-from freeu.presets import BUILTIN
+from freeu.settings.presets import BUILTIN
 from playground import __main__ as playground
 from playground import demo, model, sampling
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeu import Settings, SettingsError, from_infotext, strength, to_infotext
-from freeu.infotext import step_share
+from freeu.compat.steps import step_share
 
 FORGE = {
     "freeu_enabled": "True",

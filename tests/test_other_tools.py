@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeu import Settings, attach, from_infotext, strength
-from freeu.backbone import channel_window
 from freeu.cli import graphs
+from freeu.core.backbone import channel_window
 from freeu.webui import arguments, run
 from tests import other_tools
 from tests.other_tools import Factors, LjlebStage

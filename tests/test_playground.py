@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from freeu import Settings
-from freeu.params import TABLE
+from freeu.settings.settings import TABLE
 from playground import __main__ as command_line
 from playground import dataset, demo, evaluation, images, model, sampling, training
 from playground.files import replacing

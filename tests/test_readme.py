@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from freeu.params import TABLE
-from freeu.values import short
+from freeu.settings.parameter import format_number
+from freeu.settings.settings import TABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -53,10 +53,10 @@ def test_the_table_of_parameters_is_the_table():
     rows = {name: (default, allowed) for name, default, allowed in parameter_rows()}
     assert set(rows) == set(TABLE)
     for name, param in TABLE.items():
-        default = short(param.default) if param.kind == "number" else str(param.default).lower()
+        default = format_number(param.default) if param.kind == "number" else str(param.default).lower()
         allowed = {
             "choice": ", ".join(param.choices),
-            "number": f"{short(param.low)} to {short(param.high)}",
+            "number": f"{format_number(param.low)} to {format_number(param.high)}",
             "curve": "text",
         }
         assert rows[name] == (default, allowed.get(param.kind, ""))

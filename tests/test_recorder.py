@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from freeu import Recorder, Settings, attach
-from freeu.recorder import PARTS
-from freeu.spectrum import mean_map, moved_energy, relative_log_amplitude
+from freeu.diagnostics.recorder import PARTS
+from freeu.diagnostics.spectrum import changed_energy, mean_map, relative_log_amplitude
 from tests.test_session import ALL_STAGES, call, off_and_on, unet  # noqa: F401  (unet is a fixture)
 from tests.unets import SHAPES, hooks_on, inputs, shared
 
@@ -37,7 +37,7 @@ def test_a_run_without_freeu_is_recorded_and_left_alone(unet, settings):  # noqa
     for part in PARTS:
         profile = recorder.profile(part, stage=1)
         assert profile.before.equal(profile.after)
-        assert recorder.moved(part) == 0
+        assert recorder.changed(part) == 0
         assert recorder.maps(part, 0).before.equal(recorder.maps(part, 0).after)
 
 
@@ -47,7 +47,7 @@ def test_a_session_without_freeu_edits_nothing_with_its_clock_on_noise(unet):  #
     with attach(unet, Settings(enabled=False, clock="noise"), Recorder()) as session, torch.inference_mode():
         assert call(unet, *inputs()).equal(off)
         unet(x, timesteps=torch.tensor([10, 900]), context=context)
-    assert (session.calls, session.asked) == (0, False)
+    assert (session.calls, session.was_active) == (0, False)
 
 
 @pytest.mark.parametrize("settings", [STRONG, Settings(version="1"), Settings(clock="noise")])
@@ -75,7 +75,7 @@ def test_what_is_recorded_is_what_was_met(unet):  # noqa: F811
         profile = recorder.profile("skip", block=index)
         close(profile.before.float(), relative_log_amplitude(skip[0]))
         close(profile.after.float(), relative_log_amplitude(skip[1]))
-        assert recorder.moved("skip", block=index) == pytest.approx(moved_energy(*skip), rel=1e-4)
+        assert recorder.changed("skip", block=index) == pytest.approx(changed_energy(*skip), rel=1e-4)
         close(recorder.maps("backbone", index).after, mean_map(observed.after[:, :width]))
         assert recorder.stages[index] == SHAPES["SDXL"].stages("channels")[index] == observed.block.stage
     assert recorder.factors == {0: {n: STRONG.stage(n) for n in (1, 2, 3)}}
@@ -100,17 +100,17 @@ def test_means_over_steps_blocks_and_calls(unet):  # noqa: F811
 
 def test_a_later_strength_is_seen_at_its_step(unet):  # noqa: F811
     recorder, _ = record(unet, Settings(start=0.5), steps=4)
-    assert [recorder.moved(step=step) > 0 for step in range(4)] == [False, False, True, True]
+    assert [recorder.changed(step=step) > 0 for step in range(4)] == [False, False, True, True]
     assert [sorted(factors) for factors in recorder.factors.values()] == [[], [], [1, 2], [1, 2]]
     assert recorder.strengths == {0: 0, 1: 0, 2: 1, 3: 1}
-    assert recorder.moved("backbone", stage=3) == 0
+    assert recorder.changed("backbone", stage=3) == 0
 
 
 def test_weaker_low_frequencies_raise_the_skips_profile(unet):  # noqa: F811
     recorder, _ = record(unet, Settings(b1=1, b2=1, s1=0.1, s2=1), steps=1)
     profile = recorder.profile("skip", stage=1)
     close(profile.after[2:] - profile.before[2:], torch.full((2,), 2.3026).double(), rtol=0, atol=0.05)
-    assert recorder.moved("backbone") == 0
+    assert recorder.changed("backbone") == 0
 
 
 def test_maps_of_chosen_steps(unet):  # noqa: F811
@@ -163,4 +163,4 @@ def test_gradients_and_half_types(unet):  # noqa: F811
         unet(x.requires_grad_(), timesteps=timesteps, context=context)
     exact, _ = record(shared("SDXL"), STRONG, steps=1)
     assert not recorder.profile("joined", stage=3).after.requires_grad
-    assert recorder.moved() == pytest.approx(exact.moved(), rel=0.5)
+    assert recorder.changed() == pytest.approx(exact.changed(), rel=0.5)

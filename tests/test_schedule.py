@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeu import Settings, strength
-from freeu.schedule import strength_at_timestep
-from freeu.values import parse_curve
+from freeu.core.schedule import strength_at_timestep
+from freeu.settings.parameter import parse_curve
 from tests.strategies import curves, shares
 
 steps_and_step = st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n + 5), st.just(n)))

@@ -6,7 +6,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from freeu import SettingsError, scale_skip_
-from freeu.basis import lowest
 from tests.reference import filter_skip, rounding
 
 sizes = st.integers(1, 40)

@@ -4,16 +4,16 @@ import math
 
 import pytest
 import torch
+from freeu.spectrum import FLOOR
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeu.spectrum import (
-    FLOOR,
-    burn,
+from freeu.diagnostics.spectrum import (
+    changed_energy,
+    color_stats,
     energy,
     frequencies,
     mean_map,
-    moved_energy,
     relative_log_amplitude,
     split_frequencies,
 )
@@ -134,15 +134,15 @@ def test_a_mean_map_fills_0_to_1(height, width, seed):
 
 def test_moved_energy():
     x = noise(2, 3, 8, 8)
-    assert moved_energy(x, x) == 0
-    assert moved_energy(x, 0 * x) == pytest.approx(1)
-    assert moved_energy(x, 1.5 * x) == pytest.approx(0.25)
-    assert moved_energy(0 * x, 0 * x) == 0
+    assert changed_energy(x, x) == 0
+    assert changed_energy(x, 0 * x) == pytest.approx(1)
+    assert changed_energy(x, 1.5 * x) == pytest.approx(0.25)
+    assert changed_energy(0 * x, 0 * x) == 0
 
 
 def test_burn():
     red, grey, black, white = ([1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
     pale = [0.8, 0.6, 0.4]
     pictures = torch.tensor([[red, grey], [black, pale], [white, white]]).permute(0, 2, 1)[:, :, None]
-    close(burn(pictures).clipped, torch.tensor([0.5, 0.5, 1.0]))
-    close(burn(pictures).saturation, torch.tensor([0.5, 0.25, 0.0]))
+    close(color_stats(pictures).clipped, torch.tensor([0.5, 0.5, 1.0]))
+    close(color_stats(pictures).saturation, torch.tensor([0.5, 0.25, 0.0]))

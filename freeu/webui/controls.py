@@ -1,7 +1,4 @@
-"""The table as gradio controls: their rows, and what they listen to.
-
-Controls follow from the table; where they stand is written by hand.
-"""
+"""The accordion of one tab: a control for each parameter of the table, laid out in rows, and its events."""
 
 from __future__ import annotations
 
@@ -10,156 +7,138 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 from modules.infotext_utils import PasteField
 from modules.ui_components import InputAccordion
 
-from freeu.params import STAGES, TABLE, Settings
-from freeu.values import Param
-from freeu.webui import answers, options, presets, wishes
-from freeu.webui.preset_bar import PresetBar
+from freeu.settings.extra_outputs import EXTRA_OUTPUTS
+from freeu.settings.parameter import Parameter
+from freeu.settings.settings import TABLE, Settings
+from freeu.settings.stage import STAGES
+from freeu.webui.callbacks import DEFAULT_STEPS, PASTE, Callbacks, paste_steps
+from freeu.webui.gradio_compat import QUIET, on_page_load, status_html, update_on_change
+from freeu.webui.options import initialize_page
+from freeu.webui.preset_catalog import PresetCatalog
+from freeu.webui.preset_panel import PresetPanel
 
 ElemId = Callable[[str], str]
 
-_WITHOUT_INFO = ("high", "offset", "width", "cutoff")
-"""Three in a row: too narrow for more than a label."""
-
-_QUIETLY: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+_NARROW = ("high", "offset", "width", "cutoff")
+"""Parameters in rows of three, which have no space for a line of help."""
 
 
 class Controls:
-    """The accordion of one tab. `values` are its controls in the order of the table, `wishes` what comes after them."""
+    """The accordion of one tab.
 
-    def __init__(self, title: str, elem_id: ElemId, is_img2img: bool) -> None:
+    Attributes:
+        values: the controls in the order of the table.
+        outputs: the controls of the extra outputs, in their order.
+    """
+
+    def __init__(self, catalog: PresetCatalog, title: str, elem_id: ElemId, is_img2img: bool) -> None:
         self.elem_id = elem_id
-        self.answers = answers.Answers(is_img2img)
+        self.callbacks = Callbacks(catalog, is_img2img)
         with InputAccordion(False, label=title, elem_id=elem_id("enabled")) as enabled:
-            others = {name: _control(name, param, elem_id(name)) for name, param in TABLE.items() if name != "enabled"}
-            self.by_name = {"enabled": enabled, **others}
-            self.wishes = [_checkbox(wish, elem_id(name)) for name, wish in wishes.NAMES.items()]
-            self.preset = _preset_control(elem_id("preset"))
-            # gradio gives an HTML's id twice, so it has a class.
-            self.status = gr.HTML("", elem_classes=["freeu-status"], render=False)
-            self.steps = gr.Number(answers.DEFAULT_STEPS, visible=False, elem_id=elem_id("steps"))
-            self._lay_out()
-        for shown in (self.preset, self.status, self.steps):
-            shown.do_not_save_to_config = True  # the host saves the others' initial values for users to change
-        self._listen()
+            others = {n: _make_control(n, parameter, elem_id(n)) for n, parameter in TABLE.items() if n != "enabled"}
+            self._by_name = {"enabled": enabled, **others}
+            self.values = [self._by_name[name] for name in TABLE]
+            self.outputs = [_make_control(name, output, elem_id(name)) for name, output in EXTRA_OUTPUTS.items()]
+            self.preset = _make_preset_dropdown(catalog, elem_id("preset"))
+            self.status = status_html("freeu-status")
+            self.steps = gr.Number(DEFAULT_STEPS, visible=False, elem_id=elem_id("steps"))
+            self._lay_out(catalog)
+        for component in (self.preset, self.status, self.steps):
+            component.do_not_save_to_config = True  # the host writes the other initial values to ui-config.json
+        self._connect()
 
-    @property
-    def values(self) -> list[Any]:
-        """The controls in the order of the table."""
-        return [self.by_name[name] for name in TABLE]
-
-    def follow_steps(self, steps: Any) -> None:
-        """Tell the status line the steps of the host's slider."""
-        self.steps.value = steps.value
-        inputs, outputs = [self.preset, steps, *self.values], [self.steps, self.preset, self.status]
-        _ask(steps.change, self.answers.refresh_steps, inputs, outputs)
+    def follow_steps(self, slider: Any) -> None:
+        """Update the status line when the host's step slider changes."""
+        self.steps.value = slider.value
+        inputs, outputs = [self.preset, slider, *self.values], [self.steps, self.preset, self.status]
+        update_on_change(slider.change, self.callbacks.refresh_steps, inputs, outputs)
 
     def share_presets(self, *tabs: Controls) -> None:
-        """Whatever changes the presets here, show it on all of `tabs`."""
-        for event in self.own_presets.listen(self.values):
-            last = event
+        """Show changes of presets that are made on this tab on all of `tabs`."""
+        for last in self._panel.connect(self.values):
             for tab in tabs:
-                last = last.then(tab.answers.relist, *tab._presets_shown(), **_QUIETLY)
+                last = last.then(tab.callbacks.refresh_presets, *tab._preset_event(), **QUIET)  # noqa: PLW2901
 
     def paste_fields(self) -> list[PasteField]:
-        """What the host restores from a picture's infotext; all but the last two are also sent from tab to tab."""
-        fields = [PasteField(self.by_name[name], answers.PASTE[name]) for name in TABLE]
-        shown = {
-            self.steps: answers.paste_steps,
-            self.preset: answers.paste_preset,  # not sent: the other tab finds it by the values
-            self.status: self.answers.paste_report,
-        }
-        return [*fields, *(PasteField(component, function) for component, function in shown.items())]
+        """Return what the host restores from an image's infotext. "Send to" uses all but the last two."""
+        fields = [PasteField(self._by_name[name], PASTE[name]) for name in TABLE]
+        return [
+            *fields,
+            PasteField(self.steps, paste_steps),
+            PasteField(self.preset, self.callbacks.paste_preset),
+            PasteField(self.status, self.callbacks.paste_status),
+        ]
 
-    def _lay_out(self) -> None:
-        self._row("version")
+    def _lay_out(self, catalog: PresetCatalog) -> None:
+        with gr.Row():
+            self.preset.render()
+            self._by_name["version"].render()
         self._row("b1", "s1")
         self._row("b2", "s2")
         self.status.render()
         with gr.Accordion("Schedule", open=False, elem_id=self.elem_id("schedule")):
             self._row("start", "stop", "smoothness")
-            # javascript/freeu.js puts the graph here. The value never changes, so gradio leaves it alone.
+            # javascript/freeu_curve_editor.js fills this. Its value never changes, so gradio leaves it alone.
             gr.HTML(f'<div class="freeu-editor" data-box="{self.elem_id("curve")}"></div>')
             self._row("curve")
             self._row("clock", "passes")
         with gr.Accordion("Advanced", open=False, elem_id=self.elem_id("advanced")):
             self._row("b3", "s3")
-            for kind in ("high", "offset", "width", "cutoff"):
+            for kind in _NARROW:
                 self._row(*(f"{kind}{n}" for n in STAGES))
             self._row("mask", "stage_map")
-        self.own_presets = PresetBar(self.elem_id, self.preset)
-        with gr.Accordion("Look", open=False, elem_id=self.elem_id("looks")), gr.Row():
-            for wish in self.wishes:
-                wish.render()
+        self._panel = PresetPanel(catalog, self.elem_id, self.preset)
+        with gr.Accordion("Diagnostics", open=False, elem_id=self.elem_id("diagnostics")), gr.Row():
+            for output in self.outputs:
+                output.render()
 
     def _row(self, *names: str) -> None:
         with gr.Row():
-            if "version" in names:
-                self.preset.render()
             for name in names:
-                self.by_name[name].render()
+                self._by_name[name].render()
 
-    def _listen(self) -> None:
-        """Keep the preset's name and the status line true to the values."""
-        inputs, outputs = self._presets_shown()
+    def _connect(self) -> None:
+        """Connect the events that keep the preset's name and the status line true to the values."""
+        inputs, outputs = self._preset_event()
         for control in self.values:
-            _ask(control.change, self.answers.refresh, inputs, outputs)
-        # A page elsewhere may have changed the presets. An open list cannot be told, so this is for the next time.
-        self.preset.blur(answers.offered, [self.preset], [self.preset], **_QUIETLY)
-        filled = [self.by_name[name] for name in TABLE if name != "enabled"]
-        self.preset.input(self.answers.fill, inputs, [*outputs, *filled], **_QUIETLY)
-        started = [*outputs, self.own_presets.message, *self.values]
-        Context.root_block.load(partial(options.start, self.answers), inputs, started, **_QUIETLY)
+            update_on_change(control.change, self.callbacks.refresh, inputs, outputs)
+        self.preset.focus(self.callbacks.open_presets, [self.preset], [self.preset], **QUIET)
+        filled = [self._by_name[name] for name in TABLE if name != "enabled"]
+        self.preset.input(self.callbacks.fill, inputs, [*outputs, *filled], **QUIET)
+        on_page_load(partial(initialize_page, self.callbacks), inputs, [*outputs, self._panel.message, *self.values])
 
-    def _presets_shown(self) -> tuple[list[Any], list[Any]]:
-        """Inputs and outputs of what shows the presets, and the one that has the page's values."""
+    def _preset_event(self) -> tuple[list[Any], list[Any]]:
+        """Return inputs and outputs of an event that updates the preset's name and the status line."""
         return [self.preset, self.steps, *self.values], [self.preset, self.status]
 
 
-def _ask(event: Callable[..., Any], function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-    """Show what `function` says at an event, such that the last event has the last word.
-
-    gradio 3 drops events while it waits for the answer to the last one, hence once more; and it answers in
-    the order in which it was asked only if it need not start threads, hence a coroutine.
-    """
-
-    async def answer(*values: Any) -> Any:
-        return function(*values)
-
-    event(answer, inputs, outputs, **_QUIETLY).then(answer, inputs, outputs, **_QUIETLY)
-
-
-def _control(name: str, param: Param, elem_id: str) -> Any:
-    """A gradio control for one parameter, not yet on the page. Its help shows when the mouse is over it."""
-    info = None if name.startswith(_WITHOUT_INFO) else param.summary
-    common = {"value": param.default, "label": param.label, "info": info, "elem_id": elem_id, "render": False}
-    if param.kind == "choice":
-        control = gr.Radio(list(param.choices), **common)
-    elif param.kind == "number":
-        control = gr.Slider(param.low, param.high, step=0.01, **common)
+def _make_control(name: str, parameter: Parameter, elem_id: str) -> Any:
+    """Return a control for one parameter, not yet rendered. The host shows its help as a tooltip."""
+    info = None if name.startswith(_NARROW) else parameter.summary
+    common = {"value": parameter.default, "label": parameter.label, "info": info, "elem_id": elem_id, "render": False}
+    if parameter.kind == "choice":
+        control = gr.Radio(list(parameter.choices), **common)
+    elif parameter.kind == "number":
+        control = gr.Slider(parameter.low, parameter.high, step=0.01, **common)
+    elif parameter.kind == "switch":
+        control = gr.Checkbox(**common)
     else:
         control = gr.Textbox(max_lines=1, placeholder="progress:strength, ...", **common)
-    control.webui_tooltip = param.help  # the hosts make it the element's title
+    control.webui_tooltip = parameter.help
     return control
 
 
-def _checkbox(wish: Param, elem_id: str) -> Any:
-    checkbox = gr.Checkbox(wish.default, label=wish.label, info=wish.summary, elem_id=elem_id, render=False)
-    checkbox.webui_tooltip = wish.help
-    return checkbox
-
-
-def _preset_control(elem_id: str) -> Any:
-    control = gr.Dropdown(
-        presets.choices(),
-        value=presets.name_of(Settings()),
+def _make_preset_dropdown(catalog: PresetCatalog, elem_id: str) -> Any:
+    dropdown = gr.Dropdown(
+        catalog.choices(),
+        value=catalog.name_of(Settings()),
         label="Preset",
-        info="Fills in known-good values.",
+        info="Sets all values at once.",
         elem_id=elem_id,
         render=False,
     )
-    control.webui_tooltip = "Fills in known-good values. Automatic: those for the model that is loaded."
-    return control
+    dropdown.webui_tooltip = "Sets all values at once. Automatic is the preset for the loaded model."
+    return dropdown

@@ -1,171 +1,160 @@
-"""The Script that the WebUI runs: life cycle only."""
+"""The script that the WebUI runs: life cycle only."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from modules import script_callbacks, scripts
 
-from freeu.infotext import key, to_infotext
-from freeu.params import TABLE
-from freeu.values import SettingsError
-from freeu.webui import api, arguments, host, look, options, presets, run, wishes, xyz
+from freeu.settings.extra_outputs import ExtraOutputs, parse_extra_outputs
+from freeu.settings.infotext import infotext_key, to_infotext
+from freeu.settings.parameter import SettingsError
+from freeu.settings.settings import TABLE, Settings
+from freeu.user_presets import UserPresets
+from freeu.webui import api, host, options, xyz
 from freeu.webui.controls import Controls
+from freeu.webui.diagnostics import add_extra_outputs
+from freeu.webui.job import HookManager, close_job, job_of, open_job
+from freeu.webui.preset_catalog import PresetCatalog
+from freeu.webui.refusal import refuse, withdraw
+from freeu.webui.script_args import parse_script_args
 
-log = logging.getLogger(__name__)
-
-
-_NO_STEP = "these settings act at no step of this job"
-_COMPILED = "this UNet runs no hooks, as one does that torch.compile compiled before FreeU came on"
+_NO_ACTIVE_STEP = "these settings are active at no step of this job"
+_COMPILED = "this UNet runs no hooks, because torch.compile compiled it before FreeU was turned on"
 
 
 class FreeU(scripts.Script):
-    """FreeU on one tab. Holds nothing of a job: that lives on the job's `p`."""
+    """FreeU on one tab. It keeps no state of a job; that is on the job's `p`."""
+
+    catalog = PresetCatalog(UserPresets(host.EXTENSION / "presets.json"))
 
     def __init__(self) -> None:
-        self._steps: Any = None
-        self._without_steps: Controls | None = None
-        self.shown: Controls | None = None
+        self.controls_shown: Controls | None = None
+        self._steps_slider: Any = None
+        self._waiting_for_steps: Controls | None = None
 
     def title(self) -> str:
-        """The accordion's label; in lower case, the script's name in the API."""
+        """Return the accordion's label; in lower case, it is the script's name in the API."""
         return "FreeU"
 
     def show(self, is_img2img: bool) -> object:
-        """On both tabs, always."""
+        """Show the script on both tabs, always."""
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """Make the controls. The host may do this several times, and once more to see their initial values."""
-        controls = Controls(self.title(), self.elem_id, is_img2img)
+        """Create the controls. The host calls this again to read their initial values."""
+        controls = Controls(self.catalog, self.title(), self.elem_id, is_img2img)
         self.infotext_fields = controls.paste_fields()
         self.paste_field_names = [target for _, target in self.infotext_fields[:-2]]
-        self.shown = controls
+        self.controls_shown = controls
         if is_img2img:
             self._share_presets()
-        # The host's step slider is of this page or, when only initial values are asked for, nowhere.
-        steps, self._steps = self._steps, None
-        if steps is None:
-            self._without_steps = controls
+        # The host's step slider is on this page, or nowhere if only the initial values are read.
+        slider, self._steps_slider = self._steps_slider, None
+        if slider is None:
+            self._waiting_for_steps = controls
         else:
-            controls.follow_steps(steps)
-        return [*controls.values, *controls.wishes]
-
-    def _share_presets(self) -> None:
-        """Let both tabs show the same presets. This is the second of them, so both are there now."""
-        first = [script for script in scripts.scripts_txt2img.alwayson_scripts if isinstance(script, FreeU)]
-        tabs = [script.shown for script in (*first, self) if script.shown]
-        for tab in tabs:
-            tab.share_presets(*tabs)
+            controls.follow_steps(slider)
+        return [*controls.values, *controls.outputs]
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
-        """Find the host's step slider, which may come before or after our controls."""
+        """Find the host's step slider, which is created before or after our controls."""
         if kwargs.get("elem_id") != f"{'img2img' if self.is_img2img else 'txt2img'}_steps":
             return
-        if self._without_steps is None:
-            self._steps = component
+        if self._waiting_for_steps is None:
+            self._steps_slider = component
         else:
-            self._without_steps.follow_steps(component)
+            self._waiting_for_steps.follow_steps(component)
 
     def process(self, p: Any, *args: Any) -> None:
-        """Read what the job asks for, and write it into its infotext. A job that asks in vain is refused."""
-        run.end(p)
-        _allow(p)
+        """Parse the job's settings and write them to its infotext. Refuse the job if they are invalid."""
+        close_job(p)
+        withdraw(p)
         for name in TABLE:
             # The cells of an X/Y/Z plot share this dict.
-            p.extra_generation_params.pop(key(name), None)
+            p.extra_generation_params.pop(infotext_key(name), None)
         try:
-            overrides = getattr(p, "freeu_overrides", None)
-            settings = arguments.read(args, presets.available(), host.sampled_steps(p), overrides)
-            # A script's jobs, such as a plot's cells, show nothing unless the script itself asks for it.
-            wished = wishes.of([False] if host.runs_script(p) else args, overrides)
+            settings, outputs = self._parse(p, args)
         except SettingsError as error:
-            _refuse(p, error)
+            refuse(p, error)
         except Exception as error:
-            _refuse(p, error)
+            refuse(p, error)
             raise
         else:
             if settings.enabled:
-                run.start(p, settings, wished)
+                open_job(p, settings, outputs)
                 p.extra_generation_params.update(to_infotext(settings))
 
     def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
-        """Say beside the pictures what the user should know of them."""
-        job = run.run_of(p)
+        """Comment on the images if FreeU changed nothing, or acted twice."""
+        job = job_of(p)
         if job is None:
             return
-        if job.obstacle:
-            p.comment(f"FreeU changed {'only a part' if job.calls else 'nothing'}: {job.obstacle}.")
+        if job.problem:
+            p.comment(f"FreeU changed {'only a part' if job.calls else 'nothing'}: {job.problem}.")
         elif job.calls == 0 and not host.was_stopped():
-            p.comment(f"FreeU changed nothing: {_COMPILED if job.asked else _NO_STEP}.")
+            p.comment(f"FreeU changed nothing: {_COMPILED if job.was_active else _NO_ACTIVE_STEP}.")
         if other := host.other_freeu(p.extra_generation_params):
-            p.comment(f"FreeU acted twice: {other} is on as well.")
+            p.comment(f"FreeU acted twice: {other} is enabled too.")
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
-        """Leave the UNet as it was, and show what the job wishes to see."""
-        job = run.run_of(p)
-        run.end(p)
-        if job and any(job.wishes):
-            look.show(p, processed, job)
+        """Remove the hooks, and add the job's extra outputs."""
+        job = job_of(p)
+        close_job(p)
+        if job and any(job.outputs):
+            add_extra_outputs(p, processed, job)
+
+    def _parse(self, p: Any, args: tuple[Any, ...]) -> tuple[Settings, ExtraOutputs]:
+        """Return a job's settings and extra outputs. Raises SettingsError."""
+        self.catalog.reload_if_changed()
+        overrides = getattr(p, "freeu_overrides", {})
+        settings = parse_script_args(args, self.catalog.available(), host.sampled_steps(p), overrides)
+        # The jobs of another script, such as a plot's cells, have extra outputs only if the script says so.
+        return settings, parse_extra_outputs([False] if host.runs_script(p) else args, overrides)
+
+    def _share_presets(self) -> None:
+        """Connect the presets of both tabs. img2img is created last, so both tabs exist now."""
+        others = [script for script in scripts.scripts_txt2img.alwayson_scripts if isinstance(script, FreeU)]
+        tabs = [script.controls_shown for script in (*others, self) if script.controls_shown]
+        for tab in tabs:
+            tab.share_presets(*tabs)
 
 
 def register() -> None:
-    """Tell the host when to call us. The host forgets it when the UI reloads, and loads the scripts anew."""
-    turns = run.Turns(host.loaded_unet)
-    script_callbacks.on_cfg_denoiser(turns.before_call)
-    script_callbacks.on_script_unloaded(turns.close)
-    script_callbacks.on_app_started(api.add_routes)
-    script_callbacks.on_app_started(keep_numbers)
-    script_callbacks.on_ui_settings(options.add)
-    script_callbacks.on_ui_settings(look.add_option)
-    # Without a page the host makes the X/Y/Z plot's controls before it calls before_ui; with one, scripts
-    # may be loaded in another order.
-    xyz.add_axes(check_cell)
-    script_callbacks.on_before_ui(partial(xyz.add_axes, check_cell))
+    """Register the host's callbacks. The host forgets them when its UI reloads, and loads the scripts again."""
+    hooks = HookManager(host.loaded_unet)
+    script_callbacks.on_cfg_denoiser(hooks.on_cfg_denoiser)
+    script_callbacks.on_script_unloaded(hooks.close)
+    script_callbacks.on_app_started(partial(api.add_routes, FreeU.catalog))
+    script_callbacks.on_app_started(keep_initial_values_float)
+    script_callbacks.on_ui_settings(partial(options.add_options, FreeU.catalog))
+    # Without a page, the host creates the X/Y/Z plot's controls before it calls before_ui. With a page, scripts may
+    # be loaded in another order.
+    add_axes = partial(xyz.add_axes, FreeU.catalog, check_cell)
+    add_axes()
+    script_callbacks.on_before_ui(add_axes)
 
 
-def keep_numbers(demo: object, app: object) -> None:
-    """Make initial values of sliders floats: the host reads a picture's numbers as what they are.
+def keep_initial_values_float(demo: object, app: object) -> None:
+    """Make the sliders' initial values floats.
 
-    A whole number that a user gave as default in ui-config.json would cut 1.3 down to 1 there.
+    The host converts a pasted number to the type of the initial value. A whole number from a user's ui-config.json
+    would turn 1.3 into 1.
     """
     for runner in (scripts.scripts_txt2img, scripts.scripts_img2img):
-        for param, control in zip(TABLE.values(), _ours(runner).controls, strict=False):
-            if param.kind == "number":
+        for parameter, control in zip(TABLE.values(), _our_script(runner).controls, strict=False):
+            if parameter.kind == "number":
                 control.value = float(control.value)
 
 
 def check_cell(p: Any, values: Mapping[str, Any]) -> None:
-    """Raises SettingsError where a cell of an X/Y/Z plot of job `p` would be refused."""
-    script = _ours(p.scripts)
+    """Raise SettingsError if a cell with these values, in an X/Y/Z plot of `p`, would be refused."""
+    script = _our_script(p.scripts)
     args = p.script_args[script.args_from : script.args_to]
-    arguments.read(args, presets.possible(), host.sampled_steps(p), values)
+    parse_script_args(args, FreeU.catalog.possible(), host.sampled_steps(p), values)
 
 
-def _ours(runner: Any) -> FreeU:
+def _our_script(runner: Any) -> FreeU:
     return next(script for script in runner.alwayson_scripts if isinstance(script, FreeU))
-
-
-class _Refusal:
-    """What stands in for a job's `sample`: sampling is the first thing whose error the host does not swallow."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise self.error.with_traceback(None)
-
-
-def _refuse(p: Any, error: Exception) -> None:
-    log.error("FreeU refuses this job: %s", error)
-    p.comment(f"FreeU: {error}")  # an X/Y/Z plot swallows what its cells raise
-    p.sample = _Refusal(error)
-
-
-def _allow(p: Any) -> None:
-    """Take back a refusal, since a `p` may be processed again."""
-    if isinstance(vars(p).get("sample"), _Refusal):
-        del p.sample

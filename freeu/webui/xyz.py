@@ -1,4 +1,4 @@
-"""The table as axes of the X/Y/Z plot. Their values travel on each cell's own copy of `p`."""
+"""Axes of the X/Y/Z plot, from the table. Their values travel on each cell's own copy of `p`."""
 
 from __future__ import annotations
 
@@ -8,93 +8,99 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from freeu.params import TABLE, Settings
-from freeu.values import Param, SettingsError, read
-from freeu.webui import host, presets, wishes
+from freeu.settings.extra_outputs import EXTRA_OUTPUTS, parse_extra_outputs
+from freeu.settings.parameter import Parameter, SettingsError, parse_value
+from freeu.settings.settings import TABLE, Settings
+from freeu.webui import host
+from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog
 
 PREFIX = "[FreeU] "
-_LOOK = "look"
 
-Check = Callable[[Any, Mapping[str, Any]], object]
-"""Takes a job and the values of one cell; raises SettingsError where they do not go together."""
+CheckCell = Callable[[Any, Mapping[str, Any]], object]
+"""Takes a plot's `p` and the values of one cell; raises SettingsError if they do not go together."""
 
 
-def add_axes(check: Check) -> None:
-    """Give the host's X/Y/Z plot an axis for every parameter, for presets and for plots, unless it has them."""
+def add_axes(catalog: PresetCatalog, check_cell: CheckCell) -> None:
+    """Add an axis for every parameter, for presets and for plots to the host's X/Y/Z plot, unless it has them."""
     for plot in host.xyz_plots():
         known = {axis.label for axis in plot.axis_options}
-        plot.axis_options += [axis for axis in _axes(plot.AxisOption, check) if axis.label not in known]
+        axes = _make_axes(plot.AxisOption, catalog, check_cell)
+        plot.axis_options += [axis for axis in axes if axis.label not in known]
 
 
-def _axes(make: Callable[..., Any], check: Check) -> list[Any]:
-    by_preset = make(f"{PREFIX}preset", str, partial(_apply, "preset"), choices=_preset_names)
-    known = {**TABLE, _LOOK: wishes.NAMES[_LOOK]}
-    axes = {"preset": by_preset, **{name: _axis(make, name, param) for name, param in known.items()}}
-    for name, axis in axes.items():
-        axis.confirm = partial(_confirm, name, check)
-    return list(axes.values())
+def _make_axes(axis_option: Callable[..., Any], catalog: PresetCatalog, check_cell: CheckCell) -> list[Any]:
+    def make(name: str, value_type: type, **options: Any) -> Any:
+        axis = axis_option(f"{PREFIX}{name}", value_type, partial(_apply, name), **options)
+        axis.confirm = partial(_confirm, name, catalog, check_cell)
+        return axis
+
+    presets = make("preset", str, choices=lambda: [AUTOMATIC, *catalog.presets])
+    # "look" is the name of "plot" in earlier releases.
+    plots = {"plot": EXTRA_OUTPUTS["plot"], "look": EXTRA_OUTPUTS["plot"]}
+    return [presets, *(_make_axis(make, name, parameter) for name, parameter in {**TABLE, **plots}.items())]
 
 
-def _axis(make: Callable[..., Any], name: str, param: Param) -> Any:
-    choices = ("True", "False") if param.kind == "switch" else param.choices
-    more: dict[str, Any] = {"choices": lambda: list(choices)} if choices else {}
-    if not choices:
-        more = {"prepare": _split_curves if param.kind == "curve" else partial(_split_numbers, name, param)}
-    return make(f"{PREFIX}{name}", float if param.kind == "number" else str, partial(_apply, name), **more)
+def _make_axis(make: Callable[..., Any], name: str, parameter: Parameter) -> Any:
+    if parameter.kind == "number":
+        return make(name, float, prepare=partial(_split_numbers, name, parameter))
+    if parameter.kind == "curve":
+        return make(name, str, prepare=_split_curves)
+    choices = parameter.choices or ("True", "False")
+    return make(name, str, choices=lambda: list(choices))
 
 
-def _preset_names() -> list[str]:
-    return [presets.AUTOMATIC, *presets.named()]
+def _apply(name: str, p: Any, value: Any, values: Sequence[Any]) -> None:
+    """Store an axis' value on a cell's `p`. Copies of `p` share its attributes, so the dict is a new one."""
+    p.freeu_overrides = {**getattr(p, "freeu_overrides", {}), name: _tidy(value)}
+
+
+def _confirm(name: str, catalog: PresetCatalog, check_cell: CheckCell, p: Any, values: Sequence[Any]) -> None:
+    """Check the values of one axis, before the plot's first image. Raises SettingsError.
+
+    The host confirms one axis after the other. Once all of ours are confirmed, their combinations are checked too.
+    """
+    tidy = [_tidy(value) for value in values]
+    for value in tidy:
+        _check_value(name, value, catalog)
+    p.freeu_axes = {**getattr(p, "freeu_axes", {}), name: tidy}
+    plotted = [label.removeprefix(PREFIX) for label in host.plotted_axes(p) if label.startswith(PREFIX)]
+    if p.freeu_axes.keys() >= set(plotted):
+        axes = {axis: p.freeu_axes[axis] for axis in plotted}
+        for cell in itertools.product(*axes.values()):
+            check_cell(p, dict(zip(axes, cell, strict=True)))
+
+
+def _check_value(name: str, value: Any, catalog: PresetCatalog) -> None:
+    """Raise SettingsError for a value that is wrong in every combination."""
+    if name == "preset":
+        Settings.parse({"preset": value}, catalog.possible())
+    elif name in TABLE:
+        parse_value(name, TABLE[name], value)
+    else:
+        parse_extra_outputs([False], {name: value})
+
+
+def _split_numbers(name: str, parameter: Parameter, text: str) -> list[str]:
+    """Return the values of a numeric axis, with ranges as they are. The host's own error would not name the axis."""
+    values = _split(text)
+    for value in values:
+        if not set(value) <= set("0123456789.+-()[] "):
+            raise SettingsError(name, value, parameter.rule)
+    return values
+
+
+def _split_curves(text: str) -> list[str]:
+    """Return the values of the axis of curves. Without quotes, each point would be read as a curve."""
+    values = _split(text)
+    if any(value.count(":") == 1 for value in values):
+        raise SettingsError("curve", text, 'must have quotes around each curve, such as "0:0, 1:1", "0:1, 1:0"')
+    return values
 
 
 def _split(text: str) -> list[str]:
     return [value.strip() for value in next(csv.reader([text], skipinitialspace=True), [])]
 
 
-def _split_curves(text: str) -> list[str]:
-    """The values of the axis of curves, each in quotes. Without them, each point would become a curve."""
-    values = _split(text)
-    if any(value.count(":") == 1 for value in values):
-        raise SettingsError("curve", text, 'in a plot each curve stands in quotes, such as "0:0, 1:1", "0:1, 1:0"')
-    return values
-
-
-def _split_numbers(name: str, param: Param, text: str) -> list[str]:
-    """The values of a numeric axis, ranges as they are. The host's own error for a word names no field."""
-    values = _split(text)
-    for value in values:
-        if not set(value) <= set("0123456789.+-()[] "):
-            raise SettingsError(name, value, param.allowed)
-    return values
-
-
-def _apply(name: str, p: Any, value: Any, values: Sequence[Any]) -> None:
-    """Put one axis' value on a cell's `p`. Copies of `p` share its attributes, hence a new dict."""
-    p.freeu_overrides = {**getattr(p, "freeu_overrides", {}), name: _tidy(value)}
-
-
-def _confirm(name: str, check: Check, p: Any, values: Sequence[Any]) -> None:
-    """Check every value and, with the last of our axes, every cell that they make. Raises SettingsError."""
-    axis = [(name, _tidy(value)) for value in values]
-    for _, value in axis:
-        _check_alone(name, value)
-    p.freeu_axes = [*getattr(p, "freeu_axes", []), axis]
-    if len(p.freeu_axes) >= sum(label.startswith(PREFIX) for label in host.plotted_axes(p)):
-        cells, p.freeu_axes = itertools.product(*p.freeu_axes), []
-        for cell in cells:
-            check(p, dict(cell))
-
-
-def _check_alone(name: str, value: Any) -> None:
-    """Raises SettingsError for a value that is wrong whatever the others are."""
-    if name == "preset":
-        Settings.parse({"preset": value}, presets.possible())
-    elif name == _LOOK:
-        wishes.of([False], {name: value})
-    else:
-        read(name, TABLE[name], value)
-
-
 def _tidy(value: Any) -> Any:
-    """A number without what counting in steps of 0.1 adds to it."""
+    """Round a number of a range, in which steps of 0.1 add up to 0.30000000000000004."""
     return round(value, 8) if isinstance(value, float) else value

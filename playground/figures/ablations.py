@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from freeu import Settings
-from freeu.spectrum import burn
+from freeu.diagnostics.spectrum import color_stats
 from playground.figures import plots
 from playground.figures.experiment import OFF, Experiment
 from playground.figures.metrics import detail, difference
@@ -98,7 +98,7 @@ def structure_map(experiment: Experiment) -> FigureResult:
     settings = {"off": OFF, "constant": Settings(version="1"), "structure map": Settings(version="2")}
     images = {name: experiment.generate(variant) for name, variant in settings.items()}
     details = {name: detail(batch) for name, batch in images.items()}
-    colours = {name: burn(batch) for name, batch in images.items()}
+    colours = {name: color_stats(batch) for name, batch in images.items()}
     smoother = mean(details["constant"] - details["structure map"])
     more_saturated = mean(colours["constant"].saturation - colours["structure map"].saturation)
     more_clipped = mean(colours["constant"].clipped - colours["structure map"].clipped)

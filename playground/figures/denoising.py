@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from freeu import Settings
-from freeu.spectrum import split_frequencies
+from freeu.diagnostics.spectrum import split_frequencies
 from playground import sampling
 from playground.figures import plots
 from playground.figures.experiment import OFF, Experiment

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from freeu import Settings
-from freeu.session import Observer
+from freeu.core.hooks import Observer
 from playground import demo, sampling
 from playground.dataset import Dataset
 from playground.model import TextToImage

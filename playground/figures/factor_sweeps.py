@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from freeu import Settings
-from freeu.params import STAGES
+from freeu.settings.stage import STAGES
 from playground.figures import plots
 from playground.figures.experiment import Experiment
 from playground.figures.metrics import FREQUENCIES, amplitude_profiles, detail, difference, upper_half_mean

@@ -9,11 +9,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from freeu import Settings
-from freeu.decoder import decoder_blocks
-from freeu.params import STAGES
-from freeu.recorder import PARTS, Recorder
-from freeu.session import Observation
-from freeu.spectrum import mean_map
+from freeu.core.hooks import Observation
+from freeu.core.unet import decoder_blocks
+from freeu.diagnostics.recorder import PARTS, Recorder
+from freeu.diagnostics.spectrum import mean_map
+from freeu.settings.stage import STAGES
 from playground.figures import plots
 from playground.figures.experiment import OFF, Experiment
 from playground.figures.metrics import upper_half_mean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freeu.spectrum import energy, frequencies, relative_log_amplitude, split_frequencies
+from freeu.diagnostics.spectrum import energy, frequencies, relative_log_amplitude, split_frequencies
 from playground.model import IMAGE_SIZE
 
 LOW = 0.25

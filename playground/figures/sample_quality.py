@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from freeu import Settings
-from freeu.presets import BUILTIN
-from freeu.spectrum import burn
+from freeu.diagnostics.spectrum import color_stats
+from freeu.settings.presets import BUILTIN
 from playground import evaluation, sampling
 from playground.dataset import Dataset
 from playground.figures import plots
@@ -115,7 +115,7 @@ def _sample(experiment: Experiment, settings: Settings, components: Tensor) -> S
         job = sampling.Job(experiment.data.prompts, seed, min(STEPS, experiment.steps))
         images = evaluation.generate_all(experiment.model, job, settings)
         features = _project(components, images), middle_block_features(experiment.model, images * 2 - 1)
-        measured.append((*features, evaluation.recalled(images, experiment.data), *burn(images)))
+        measured.append((*features, evaluation.recalled(images, experiment.data), *color_stats(images)))
     return Samples(*(torch.stack(parts) for parts in zip(*measured, strict=True)))
 
 

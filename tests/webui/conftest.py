@@ -16,7 +16,7 @@ serve.enter()  # the host's modules are to be found from here on
 @pytest.fixture(scope="session", autouse=True)
 def own_presets(tmp_path_factory):
     """A file for presets of one's own that is the tests', not the developer's."""
-    from freeu.userpresets import UserPresets
+    from freeu.user_presets import UserPresets
     from freeu.webui import presets
 
     with pytest.MonkeyPatch.context() as patch:

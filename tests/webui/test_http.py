@@ -13,7 +13,7 @@ from PIL import Image
 
 from freeu import Settings, SettingsError, from_infotext, presets, strength
 from freeu.cli import sources
-from freeu.params import TABLE
+from freeu.settings.settings import TABLE
 from freeu.webui import arguments, wishes
 from tests import strategies
 from tests.webui.client import SMALL, pixels, reason

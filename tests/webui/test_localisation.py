@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 from playwright.sync_api import expect
 
-from freeu.params import TABLE
-from freeu.presets import PRESETS
+from freeu.settings.presets import PRESETS
+from freeu.settings.settings import TABLE
 from tests.webui.test_browser import Tab, page  # noqa: F401  (a fixture)
 
 FOLDER = Path(__file__).parent.parent.parent / "localizations"

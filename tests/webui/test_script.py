@@ -8,13 +8,13 @@ import pytest
 import requests
 import torch
 from fastapi import FastAPI
+from freeu.webui.run import Turns
 from modules.infotext_utils import parse_generation_parameters
 from PIL import Image
 
 from freeu import from_infotext, presets
-from freeu.params import TABLE
+from freeu.settings.settings import TABLE
 from freeu.webui import wishes
-from freeu.webui.run import Run, Turns
 from tests.unets import hooks_on
 from tests.webui.client import SMALL, Client
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from freeu.params import TABLE
+from freeu.settings.settings import TABLE
 from tests.unets import hooks_on
 
 JOBS = 300

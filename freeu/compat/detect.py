@@ -1,0 +1,130 @@
+"""Which tool wrote an image, an infotext or a request, and its FreeU settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from freeu.compat import comfyui, diffusers, fooocus, forge, invokeai, ljleb, sdnext, swarmui
+from freeu.compat.factors import FACTORS
+from freeu.compat.metadata import INFOTEXT_CHUNK, UnreadableFileError, image_texts
+from freeu.compat.request import parse_request
+from freeu.settings.infotext import Infotext, from_own_infotext, parse_parameters
+from freeu.settings.parameter import SettingsError
+from freeu.settings.settings import Settings
+
+
+class Detected(NamedTuple):
+    """Settings, and the tool that wrote them."""
+
+    tool: str
+    settings: Settings
+
+
+INFOTEXT_READERS: Mapping[str, Callable[[Infotext], Settings | None]] = {
+    "this extension": from_own_infotext,
+    "ljleb's sd-webui-freeu": ljleb.from_infotext,
+    "Forge or reForge": forge.from_infotext,
+    "SD.Next": sdnext.from_infotext,
+    "Fooocus": fooocus.from_infotext,
+}
+"""In the order in which they are tried: Fooocus last, since its key is the least specific."""
+
+JSON_READERS: Mapping[str, Callable[[Any], Settings | None]] = {
+    "ComfyUI": comfyui.from_graph,
+    "InvokeAI": invokeai.from_graph,
+    "SwarmUI": swarmui.from_parameters,
+}
+
+CHUNKS = (INFOTEXT_CHUNK, comfyui.CHUNK, invokeai.CHUNK)
+"""The texts of an image that can have settings, in the order in which they are tried."""
+
+
+def detect_tool(infotext: Infotext) -> Detected | None:
+    """Return the tool that wrote an infotext's FreeU settings, and the settings. See `from_infotext`."""
+    for tool, read in INFOTEXT_READERS.items():
+        if (settings := read(infotext)) is not None:
+            return Detected(tool, settings)
+    return None
+
+
+def from_infotext(infotext: Infotext) -> Settings | None:
+    """Return the FreeU settings in an infotext, whichever tool wrote them; None if there are none.
+
+    Args:
+        infotext: keys and values of this extension, of ljleb/sd-webui-freeu, Forge, reForge, SD.Next or Fooocus.
+            Values may be text.
+
+    Raises:
+        SettingsError: for a value that is not allowed here, even if the other tool allows it (Forge's s goes up to
+            4, and its start may be after its end).
+    """
+    detected = detect_tool(infotext)
+    return detected.settings if detected else None
+
+
+def read_image(data: bytes) -> Detected | None:
+    """Return the settings in an image file; None if there are none. Raises UnreadableFileError and SettingsError."""
+    texts = image_texts(data)
+    detected = (_read_text(texts[name]) for name in CHUNKS if name in texts)
+    return next(filter(None, detected), None)
+
+
+def read_file(data: bytes, steps: int | None = None, is_diffusers: bool = False) -> Detected | None:
+    """Return the settings in an image, an infotext or an API request; None if there are none.
+
+    Args:
+        data: the file's content.
+        steps: see `parse_request`.
+        is_diffusers: the file has the arguments of diffusers' `enable_freeu`, which have our names.
+
+    Raises:
+        UnreadableFileError, SettingsError
+    """
+    text = _decode(data)
+    if text is None:
+        return read_image(data)
+    value = _parse_json(text)
+    if is_diffusers:
+        if not isinstance(value, dict) or set(value) != set(FACTORS):
+            raise SettingsError(
+                "enable_freeu", text, 'must be JSON such as {"s1": 0.9, "s2": 0.2, "b1": 1.3, "b2": 1.4}'
+            )
+        return Detected("diffusers", diffusers.from_arguments(value))
+    if value is None and not parse_parameters(text):
+        raise UnreadableFileError("the file is neither an image, nor an infotext, nor JSON")
+    detected = _read_text(text)
+    if detected or value is None:
+        return detected
+    settings = parse_request(value, steps)
+    return Detected("an API request", settings) if settings else None
+
+
+def _read_text(text: str) -> Detected | None:
+    """Return the settings in JSON of some tool, or in an infotext."""
+    value = _parse_json(text)
+    for tool, read in JSON_READERS.items():
+        if (settings := read(value)) is not None:
+            return Detected(tool, settings)
+    # Fooocus can write its keys as JSON.
+    infotext = parse_parameters(text) if value is None else value
+    return detect_tool(infotext) if isinstance(infotext, dict) else None
+
+
+def _decode(data: bytes) -> str | None:
+    """Return UTF-8 text; None for anything else, which may be an image."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _parse_json(text: str) -> Any:
+    """Return a JSON object or list; None for anything else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, (dict, list)) else None

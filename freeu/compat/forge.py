@@ -1,0 +1,92 @@
+"""FreeU in Forge and reForge: metadata, API payloads, preset file.
+
+Source: https://github.com/lllyasviel/stable-diffusion-webui-forge,
+extensions-builtin/sd_forge_freeu/scripts/forge_freeu.py.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+from freeu.compat.factors import FACTORS, settings_from_factors
+from freeu.compat.steps import parse_steps, step_share
+from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
+from freeu.settings.infotext import Infotext
+from freeu.settings.parameter import SettingsError
+from freeu.settings.settings import Settings
+
+SCRIPT = "freeu integrated"
+"""The beginning of its script's name in the API."""
+
+LIST_NAMES = ("enabled", *FACTORS, "start", "end")
+"""Its positional list in the API."""
+
+PRESET_NAMES = (*FACTORS, "start", "stop")
+"""The values after the name of a preset, by our names."""
+
+
+def from_infotext(infotext: Infotext) -> Settings | None:
+    """Read `freeu_enabled` and six other keys. Raises SettingsError.
+
+    reForge, and Forge until September 2024, write the first five of them: the whole run. Returns None without
+    `freeu_enabled`.
+    """
+    if "freeu_enabled" not in infotext:
+        return None
+    if str(infotext["freeu_enabled"]) == "False":
+        return Settings(enabled=False)
+    settings = settings_from_factors(
+        {name: infotext.get(f"freeu_{name}") for name in FACTORS},
+        enabled=infotext["freeu_enabled"],
+        version="2",
+        start=infotext.get("freeu_start", 0.0),
+        stop=infotext.get("freeu_end", 1.0),
+    )
+    return _convert_window(settings, parse_steps(infotext.get("Steps")))
+
+
+def from_list(args: Sequence[Any], steps: int | None) -> Settings | None:
+    """Read its positional list, for a job of `steps` steps. Raises SettingsError."""
+    values = {f"freeu_{name}": value for name, value in zip(LIST_NAMES, args, strict=False)}
+    return from_infotext({**values, "Steps": steps})
+
+
+def from_preset_file(text: str) -> ParsedPresets:
+    """Read its `freeu_presets.py`, a Python file, without running it. Raises BrokenFileError.
+
+    `presets_custom` is a list of (name, b1, b2, s1, s2, start, end).
+    """
+    rule = f"the file must be JSON, or Forge's presets_custom, a list of (name, {', '.join(PRESET_NAMES)})"
+    try:
+        presets = ast.literal_eval(_assigned_expression(text, "presets_custom"))
+        by_name = {str(name): values for name, *values in presets}
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise BrokenFileError(f"{rule}: {error}") from error
+    return parse_entries(by_name, _parse_preset)
+
+
+def _assigned_expression(text: str, name: str) -> ast.expr:
+    """Return the expression that a program last assigns to `name`. Raises ValueError if there is none."""
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return node.value
+    raise ValueError(f"{name} is not assigned")
+
+
+def _parse_preset(name: str, values: list[Any]) -> Settings:
+    if len(values) != len(PRESET_NAMES):
+        raise SettingsError(name, values, f"must have {', '.join(PRESET_NAMES)}")
+    return Settings.parse({"version": "2", **dict(zip(PRESET_NAMES, values, strict=True))})
+
+
+def _convert_window(settings: Settings, steps: int | None) -> Settings:
+    """Return start and stop that act at the same steps as in Forge: those with start <= step / (steps - 1) <= end."""
+    if steps is None or steps == 1:
+        return settings
+    active = [step for step in range(steps) if settings.start <= step / (steps - 1) <= settings.stop]
+    first, end = (active[0], active[-1] + 1) if active else (0, 0)
+    if (int(settings.start * steps), int(settings.stop * steps)) == (first, end):
+        return settings
+    return settings.replace(start=step_share(first, steps), stop=step_share(end, steps))

@@ -1,0 +1,178 @@
+"""ljleb/sd-webui-freeu (https://github.com/ljleb/sd-webui-freeu): metadata, API payloads, preset file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from freeu.compat.steps import parse_steps, step_share
+from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
+from freeu.settings.infotext import Infotext
+from freeu.settings.parameter import SettingsError
+from freeu.settings.settings import TABLE, Settings
+from freeu.settings.stage import STAGES
+
+STAGE_FIELDS = {
+    "backbone_factor": ("b", 1.0),
+    "skip_factor": ("s", 1.0),
+    "backbone_offset": ("offset", 0.0),
+    "backbone_width": ("width", 0.5),
+    "skip_cutoff": ("cutoff", 0.0),
+    "skip_high_end_factor": ("high", 1.0),
+}
+"""Its fields of a stage, each with our name and its default."""
+
+REQUEST_KEYS = {"enable", "start_ratio", "stop_ratio", "transition_smoothness", "version", "stage_infos"}
+"""Its names in an API object."""
+
+LIST_LENGTH = 5 + len(STAGES) * len(STAGE_FIELDS)
+"""Values in its positional list."""
+
+
+def from_infotext(infotext: Infotext) -> Settings | None:
+    """Read `FreeU Stages` (a JSON list), `FreeU Schedule` ("start, stop, smoothness") and `FreeU Version`.
+
+    Images without `FreeU Version` are of version 1. Returns None without `FreeU Stages`. Raises SettingsError.
+    """
+    if "FreeU Stages" not in infotext:
+        return None
+    values = {"version": infotext.get("FreeU Version", "1"), **_stages(_parse_json(infotext["FreeU Stages"]))}
+    if "FreeU Schedule" in infotext:
+        values.update(_parse_schedule(infotext["FreeU Schedule"], infotext.get("Steps")))
+    return Settings.parse(values)
+
+
+def is_request(payload: Mapping[str, Any]) -> bool:
+    """Return True if all names are of this tool, and not all of them are ours too."""
+    return REQUEST_KEYS.issuperset(payload) and not TABLE.keys() >= payload.keys()
+
+
+def from_request(payload: Mapping[str, Any], steps: int) -> Settings:
+    """Read an API object. Missing values mean `enable` true, version 1 and factors of 1. Raises SettingsError.
+
+    Args:
+        payload: the object.
+        steps: how many steps the job samples. A start or stop that is a whole number is a step.
+    """
+    stages = payload.get("stage_infos", [])
+    if not _is_list_of_objects(stages) or len(stages) > len(STAGES):
+        raise SettingsError(
+            "stage_infos", stages, f"must be a list of at most {len(STAGES)} stages with names and values"
+        )
+    return Settings.parse(
+        {
+            "enabled": payload.get("enable", True),
+            "version": payload.get("version", "1"),
+            "start": _request_share(payload.get("start_ratio", 0.0), steps),
+            "stop": _request_share(payload.get("stop_ratio", 1.0), steps),
+            "smoothness": payload.get("transition_smoothness", 0.0),
+            **_stages(stages),
+        }
+    )
+
+
+def is_list(args: Sequence[Any]) -> bool:
+    """Return True for its positional list, whose fifth value is "Version 1" or "Version 2"."""
+    return len(args) > 4 and isinstance(args[4], str) and args[4].startswith("Version ")
+
+
+def from_list(args: Sequence[Any]) -> Settings:
+    """Read its positional list: enable, start, stop, smoothness, version, and six values per stage.
+
+    Start and stop are shares of the run here. Raises SettingsError.
+    """
+    enable, start, stop, smoothness, version, *stages = args
+    names = [f"{name}{n}" for n in STAGES for name, _ in STAGE_FIELDS.values()]
+    schedule = {"enabled": enable, "start": start, "stop": stop, "smoothness": smoothness}
+    return Settings.parse(
+        {**schedule, "version": version.removeprefix("Version "), **dict(zip(names, stages, strict=True))}
+    )
+
+
+def from_preset_file(value: object) -> ParsedPresets:
+    """Read its `presets.json`. Raises BrokenFileError.
+
+    The file always says version 1, but its page ignores that and uses the version of its dropdown, which is 2 unless
+    changed. So these presets are version 2.
+    """
+    if not isinstance(value, dict) or not all(isinstance(preset, dict) for preset in value.values()):
+        raise BrokenFileError("the file has neither presets of this extension nor of ljleb/sd-webui-freeu")
+    return parse_entries(value, _parse_preset)
+
+
+def _parse_preset(name: str, preset: Mapping[str, Any]) -> Settings:
+    stages: Any = preset.get("stage_infos")
+    if not _is_list_of_objects(stages):
+        raise SettingsError("stage_infos", stages, "must be a list of stages with names and values")
+    return Settings.parse(
+        {
+            "version": "2",
+            # Shares of the run even if they are whole numbers: they come from sliders.
+            "start": preset.get("start_ratio", 0.0),
+            "stop": preset.get("stop_ratio", 1.0),
+            "smoothness": preset.get("transition_smoothness", 0.0),
+            **_stages(stages),
+        }
+    )
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return our names and values for its stages; a missing stage is neutral. Raises SettingsError."""
+    values: dict[str, Any] = {}
+    for n, stage in zip(STAGES, [*stages, {}, {}, {}], strict=False):
+        # Images of September 2023 have the cutoff's first name.
+        fields = {"skip_cutoff" if name == "skip_threshold" else name: value for name, value in stage.items()}
+        for name, value in fields.items():
+            if name not in STAGE_FIELDS:
+                raise SettingsError(f"{name} of stage {n}", value, f"is none of {', '.join(STAGE_FIELDS)}")
+        values |= {f"{ours}{n}": fields.get(theirs, default) for theirs, (ours, default) in STAGE_FIELDS.items()}
+    return values
+
+
+def _parse_json(text: Any) -> list[Mapping[str, Any]]:
+    """Return the list of objects in `FreeU Stages`, which may be quoted once more, as in an image file."""
+    value = text
+    try:
+        while isinstance(value, str):
+            value = json.loads(value)
+    except (ValueError, RecursionError):
+        value = None
+    if not _is_list_of_objects(value):
+        raise SettingsError("FreeU Stages", text, "must be a JSON list of stages")
+    return list(value)
+
+
+def _parse_schedule(schedule: Any, steps: Any) -> dict[str, Any]:
+    values = [value.strip() for value in str(schedule).strip(' "').split(",")]
+    if len(values) != 3:
+        raise SettingsError("FreeU Schedule", schedule, "must be three numbers: start, stop, smoothness")
+    start, stop, smoothness = values
+    return {
+        "start": _infotext_share("start", start, steps),
+        "stop": _infotext_share("stop", stop, steps),
+        "smoothness": smoothness,
+    }
+
+
+def _infotext_share(name: str, value: str, steps: Any) -> Any:
+    """Return a start or stop as a share; a whole number is a step."""
+    if not re.fullmatch(r"\d{1,5}", value):
+        return value
+    if int(value) == 0:
+        return 0.0
+    if (total := parse_steps(steps)) is None:
+        raise SettingsError(name, value, "must come with Steps in the infotext if it is a step")
+    return step_share(int(value), total)
+
+
+def _request_share(value: Any, steps: int) -> Any:
+    """Return a start or stop as a share; a whole number is a step."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return step_share(value, steps)
+    return value
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)

@@ -1,0 +1,61 @@
+"""The factor b: scales a window of the backbone's channels.
+
+Source: https://arxiv.org/abs/2309.11497, equations 2 to 4;
+https://github.com/ChenyangSi/FreeU, README.md (version 2) and demo/free_lunch_utils.py (version 1).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from freeu.core.upcast import upcast_dtype
+
+
+def scale_backbone_(
+    h: Tensor, b: float, *, version: str | int = "2", offset: float = 0.0, width: float = 0.5
+) -> Tensor:
+    """Scale a window of the channels of `h` in place, and return `h`.
+
+    Args:
+        h: backbone features, shape (B, C, H, W).
+        b: the factor. Version 1 multiplies by b. Version 2 multiplies by 1 where the structure map is lowest,
+            rising to b where it is highest.
+        version: "1" or "2".
+        offset, width: the window as shares of C: `round(width * C)` channels from channel `round(offset * C)` on,
+            wrapping around. The paper uses the first half.
+
+    Raises:
+        ValueError: for another version.
+    """
+    if str(version) not in ("1", "2"):
+        raise ValueError(f"version must be 1 or 2, got {version!r}")
+    windows = channel_window(h.shape[1], offset, width)
+    if b == 1 or not windows:
+        return h
+    factor = b if str(version) == "1" else 1 + (b - 1) * structure_map(h)
+    for window in windows:
+        h[:, window].mul_(factor)
+    return h
+
+
+def channel_window(channels: int, offset: float, width: float) -> list[slice]:
+    """Return the window as at most two slices of the channels; the second one is the part that wraps around."""
+    first, count = round(offset * channels) % channels, round(width * channels)
+    slices = (slice(first, min(first + count, channels)), slice(0, max(0, first + count - channels)))
+    return [s for s in slices if s.stop > s.start]
+
+
+def structure_map(h: Tensor) -> Tensor:
+    """Return the mean over channels, rescaled to 0..1 for each image: shape (B, 1, H, W), float32 or wider.
+
+    Equations 2 and 3 of the paper. A flat map (max = min) gives 0. A mean over equal features still differs by
+    rounding from pixel to pixel, so a range within the rounding error of one pixel's mean counts as flat.
+    """
+    mean = h.mean(dim=1, keepdim=True, dtype=upcast_dtype(h.dtype))
+    low, high = mean.amin(dim=(2, 3), keepdim=True), mean.amax(dim=(2, 3), keepdim=True)
+    magnitude = torch.linalg.vector_norm(h[:, :, :1, :1], 1, dim=1, keepdim=True, dtype=mean.dtype) / h.shape[1]
+    flat = high - low <= 16 * torch.finfo(mean.dtype).eps * magnitude
+    return (mean - low) / (high - low).masked_fill(flat, math.inf)

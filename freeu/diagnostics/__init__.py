@@ -1,0 +1,1 @@
+"""Measuring what FreeU does to features and images."""

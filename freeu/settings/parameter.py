@@ -1,0 +1,176 @@
+"""One parameter: what is known about it, and how a value is read.
+
+Sliders, API payloads, infotexts and command lines all pass their values through `parse_value`.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Value = bool | float | str
+Points = tuple[tuple[float, float], ...]
+"""A curve's points (progress, strength), both 0..1, sorted by progress."""
+
+MAX_VALUE_LENGTH = 80
+"""Characters of a rejected value that an error message shows."""
+
+
+class SettingsError(ValueError):
+    """A value that FreeU does not accept, such as "b1 must be between -1 and 3, got 9".
+
+    Attributes:
+        field: name of the parameter or of the part of a request.
+        value: the rejected value.
+        rule: what the field must be; a phrase that continues a sentence after its name.
+        advice: what to do next, as a sentence. Empty if the rule already says it.
+    """
+
+    def __init__(self, field: str, value: object, rule: str, advice: str = "") -> None:
+        super().__init__(field, value, rule, advice)
+        self.field, self.value, self.rule, self.advice = field, value, rule, advice
+
+    def __str__(self) -> str:
+        message = f"{self.field} {self.rule}, got {format_value(self.value)}"
+        return f"{message}. {self.advice}" if self.advice else message
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What is known about a parameter besides its name.
+
+    Attributes:
+        unit: unit of the value, for the schema.
+        low, high: range of a number, both ends included.
+        choices: the possible texts of a choice.
+        infotext_default: value meant by an image without this key; None means `default`. It never changes
+            once released, so that old images keep their meaning.
+        always_written: whether every image stores the value, even if it equals `infotext_default`.
+    """
+
+    default: Value
+    label: str
+    help: str
+    unit: str = ""
+    low: float = 0.0
+    high: float = 1.0
+    choices: tuple[str, ...] = ()
+    infotext_default: Value | None = None
+    always_written: bool = False
+
+    def __post_init__(self) -> None:
+        if self.infotext_default is None:
+            object.__setattr__(self, "infotext_default", self.default)
+
+    @property
+    def kind(self) -> Literal["switch", "choice", "number", "curve"]:
+        """The kind of value: true or false, one of `choices`, a number in `low`..`high`, or a curve."""
+        if isinstance(self.default, bool):
+            return "switch"
+        if self.choices:
+            return "choice"
+        return "number" if isinstance(self.default, float) else "curve"
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the help."""
+        return self.help.partition(". ")[0].removesuffix(".") + "."
+
+    @property
+    def rule(self) -> str:
+        """What a value must be, as in an error message."""
+        return {
+            "switch": "must be true or false",
+            "choice": f"must be one of {', '.join(self.choices)}",
+            "number": f"must be between {format_number(self.low)} and {format_number(self.high)}",
+            "curve": "must be empty or points progress:strength such as 0:0, 0.2:1, 0.8:1, 1:0, "
+            "with numbers between 0 and 1 and each progress once",
+        }[self.kind]
+
+
+def parse_value(name: str, parameter: Parameter, value: object) -> Value:
+    """Return `value` in the parameter's type; texts such as "1.3" and "true" are read.
+
+    Raises SettingsError if the value is not allowed.
+    """
+    try:
+        return _PARSERS[parameter.kind](parameter, value)
+    except ValueError as error:
+        raise SettingsError(name, value, parameter.rule) from error
+
+
+def parse_curve(text: str) -> Points:
+    """Return the points of a curve such as "0:0, 0.2:1, 0.8:1, 1:0". Raises ValueError if it is not one."""
+    points = sorted(_parse_point(part) for part in text.split(",") if part.strip())
+    if len({progress for progress, _ in points}) < len(points):
+        raise ValueError("two points have the same progress")
+    return tuple(points)
+
+
+def format_number(number: float) -> str:
+    """Format a number with all its digits, and 1 instead of 1.0."""
+    return repr(number).removesuffix(".0")
+
+
+def format_value(value: object) -> str:
+    """Format any value for a message, shortened to MAX_VALUE_LENGTH characters."""
+    try:
+        text = format_number(value) if type(value) is float else repr(value)
+    except (ValueError, RecursionError):  # an int of thousands of digits, a list nested a thousand times
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
+
+
+def _parse_switch(parameter: Parameter, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    raise ValueError("neither true nor false")
+
+
+def _parse_choice(parameter: Parameter, value: object) -> str:
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        value = next((choice for choice in parameter.choices if choice.isdigit() and int(choice) == value), None)
+    if isinstance(value, str) and value.strip() in parameter.choices:
+        return value.strip()
+    raise ValueError("not a choice")
+
+
+def _parse_curve_text(parameter: Parameter, value: object) -> str:
+    """Return the curve's canonical text: sorted, each number in its shortest form."""
+    if not isinstance(value, str):
+        raise ValueError("not text")
+    return ", ".join(
+        f"{format_number(progress)}:{format_number(strength)}" for progress, strength in parse_curve(value)
+    )
+
+
+def _parse_point(text: str) -> tuple[float, float]:
+    progress, strength = text.split(":")
+    return _parse_number(progress, 0, 1), _parse_number(strength, 0, 1)
+
+
+def _parse_number(value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, str)):
+        raise ValueError("not a number")
+    if isinstance(value, str) and "_" in value:  # Python reads 1_3 as 13
+        raise ValueError("not a number")
+    try:
+        number = float(value)
+    except OverflowError as error:  # an int too large for a float
+        raise ValueError("out of range") from error
+    if not (math.isfinite(number) and low <= number <= high):
+        raise ValueError("out of range")
+    return number
+
+
+_PARSERS: Mapping[str, Callable[[Parameter, object], Value]] = {
+    "switch": _parse_switch,
+    "choice": _parse_choice,
+    "number": lambda parameter, value: _parse_number(value, parameter.low, parameter.high),
+    "curve": _parse_curve_text,
+}

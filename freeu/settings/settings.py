@@ -1,0 +1,279 @@
+"""The table of parameters, and `Settings`: a set of values for them that is always valid.
+
+Each parameter is declared once, as a field of `Settings`. Validation, JSON schema, infotext keys, command line
+options, sliders and X/Y/Z axes are all derived from `TABLE`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from freeu.settings.builtin_presets import BUILTIN_PRESETS
+from freeu.settings.parameter import (
+    Parameter,
+    Points,
+    SettingsError,
+    Value,
+    format_number,
+    format_value,
+    parse_curve,
+    parse_value,
+)
+from freeu.settings.stage import STAGES, Stage
+
+_FACTOR = {"unit": "factor", "low": -1.0, "high": 3.0}
+_CHANNELS = {"unit": "share of channels"}
+_STAGE_PARAMETERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "b": (
+        "b{n}",
+        "Scales the backbone features of {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
+        _FACTOR,
+    ),
+    "s": (
+        "s{n}",
+        "Scales the low frequencies of the skip features of {blocks}. Below 1, it keeps details that b smooths.",
+        _FACTOR,
+    ),
+    "high": (
+        "High frequencies, stage {n}",
+        "Scales the other frequencies of the skip features of {blocks}. 1 changes nothing.",
+        _FACTOR,
+    ),
+    "offset": (
+        "Channel offset, stage {n}",
+        "The first of the backbone channels that b{n} scales. The window wraps around.",
+        _CHANNELS,
+    ),
+    "width": (
+        "Channel width, stage {n}",
+        "The share of backbone channels that b{n} scales. 0.5 is half of them, as in the paper.",
+        _CHANNELS,
+    ),
+    "cutoff": (
+        "Cutoff, stage {n}",
+        "The highest of the low frequencies that s{n} scales. 0 is as in the paper: only the lowest ones.",
+        {"unit": "share of the spectrum"},
+    ),
+}
+"""Label, help and details of each parameter of a stage."""
+
+_BLOCKS = {1: "deepest", 2: "middle", 3: "shallowest"}
+
+
+def _field(default: Value, label: str, help: str, **details: Any) -> Any:  # noqa: A002
+    """Declare a parameter. The arguments are those of `Parameter`."""
+    return field(default=default, metadata={"parameter": Parameter(default, label, help, **details)})
+
+
+def _stage_field(kind: str, n: int, default: float, *, always_written: bool = False) -> Any:
+    """Declare the parameter `kind` of stage `n`."""
+    label, help_text, details = _STAGE_PARAMETERS[kind]
+    help_text = help_text.format(n=n, blocks=f"stage {n} (the {_BLOCKS[n]} blocks)")
+    return _field(default, label.format(n=n), help_text, **details, always_written=always_written)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All values that decide what FreeU does. Frozen and always valid.
+
+    The order of the fields is that of the positional list that `parse` reads; new fields go to the end.
+
+    Attributes:
+        curve_points: the points of `curve`, parsed once; empty without a curve.
+
+    Raises:
+        SettingsError: for the first value that is not allowed.
+    """
+
+    enabled: bool = _field(True, "Enabled", "Turns FreeU on.")
+    version: str = _field(
+        "2",
+        "Version",
+        "1: the same factor b in the whole image; 2: a factor that follows the shapes in it. "
+        "Version 2 saturates colors less.",
+        choices=("1", "2"),
+        always_written=True,
+    )
+    b1: float = _stage_field("b", 1, 1.3, always_written=True)
+    s1: float = _stage_field("s", 1, 0.9, always_written=True)
+    b2: float = _stage_field("b", 2, 1.4, always_written=True)
+    s2: float = _stage_field("s", 2, 0.2, always_written=True)
+    start: float = _field(0.0, "Start", "The step at which FreeU starts.", unit="share of steps", always_written=True)
+    stop: float = _field(1.0, "Stop", "The step at which FreeU stops.", unit="share of steps", always_written=True)
+    smoothness: float = _field(
+        0.0,
+        "Smoothness",
+        "Fades FreeU in and out. 0 switches at once; 1 rises until start and falls until stop.",
+    )
+    curve: str = _field(
+        "",
+        "Curve",
+        "Strength over the steps; replaces start, stop and smoothness. Points progress:strength, such as "
+        "0:0, 0.2:1, 0.8:1, 1:0; both numbers are between 0 and 1, and the strength is linear between points.",
+    )
+    clock: str = _field(
+        "step",
+        "Clock",
+        "The measure of progress. step: the sampler's steps. noise: the noise that is left.",
+        choices=("step", "noise"),
+    )
+    passes: str = _field(
+        "both",
+        "Passes",
+        "The passes of hires. fix that use FreeU. first: the first pass only; hires: the second pass only.",
+        choices=("both", "first", "hires"),
+    )
+    b3: float = _stage_field("b", 3, 1.0)
+    s3: float = _stage_field("s", 3, 1.0)
+    high1: float = _stage_field("high", 1, 1.0)
+    high2: float = _stage_field("high", 2, 1.0)
+    high3: float = _stage_field("high", 3, 1.0)
+    offset1: float = _stage_field("offset", 1, 0.0)
+    offset2: float = _stage_field("offset", 2, 0.0)
+    offset3: float = _stage_field("offset", 3, 0.0)
+    width1: float = _stage_field("width", 1, 0.5)
+    width2: float = _stage_field("width", 2, 0.5)
+    width3: float = _stage_field("width", 3, 0.5)
+    cutoff1: float = _stage_field("cutoff", 1, 0.0)
+    cutoff2: float = _stage_field("cutoff", 2, 0.0)
+    cutoff3: float = _stage_field("cutoff", 3, 0.0)
+    mask: str = _field(
+        "box",
+        "Mask",
+        "The shape of the low-frequency region. box: as in the authors' code. disc: as in the paper (equation 8).",
+        choices=("box", "disc"),
+    )
+    stage_map: str = _field(
+        "channels",
+        "Stage map",
+        "The rule that groups decoder blocks into stages. channels: blocks of equal width, the authors' rule. "
+        "levels: blocks of equal resolution, as in diffusers.",
+        choices=("channels", "levels"),
+    )
+    curve_points: Points = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, parameter in TABLE.items():
+            object.__setattr__(self, name, parse_value(name, parameter, getattr(self, name)))
+        if self.start > self.stop:
+            rule = f"must be at most stop, which is {format_number(self.stop)}"
+            raise SettingsError("start", self.start, rule)
+        object.__setattr__(self, "curve_points", parse_curve(self.curve))
+
+    @classmethod
+    def parse(
+        cls, payload: Mapping[str, Any] | Sequence[Any], presets: Mapping[str, Settings] | None = None
+    ) -> Settings:
+        """Read settings from values by name, or from a list of values in the order of the fields.
+
+        A value that is missing keeps its default, or the value of the preset that the name `preset` gives.
+
+        Args:
+            payload: flat names and values, or values only.
+            presets: the presets to choose from; None means the built-in ones.
+
+        Raises:
+            SettingsError: for a bad value, an unknown preset or an unknown name; suggests the closest known name.
+        """
+        values = dict(payload) if isinstance(payload, Mapping) else _name_values(payload)
+        base = cls._preset(values.pop("preset"), presets) if "preset" in values else cls()
+        return base._changed(values)
+
+    def replace(self, **changes: Any) -> Settings:
+        """Return a copy with some values changed. Raises SettingsError as `parse` does."""
+        return self._changed(changes)
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return all names and values; `parse` turns them into equal Settings."""
+        return {name: getattr(self, name) for name in TABLE}
+
+    def compact(self) -> dict[str, Value]:
+        """Return the values that every image stores, and those that differ from their default."""
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if TABLE[name].always_written or value != TABLE[name].default
+        }
+
+    def stage(self, n: int) -> Stage:
+        """Return the parameters of stage 1, 2 or 3."""
+        return Stage(*(getattr(self, f"{name}{n}") for name in Stage._fields))
+
+    @property
+    def neutral(self) -> bool:
+        """True if these settings change no image."""
+        return not self.enabled or all(self.stage(n).neutral for n in STAGES)
+
+    def _changed(self, values: Mapping[Any, Any]) -> Settings:
+        for name, value in values.items():
+            if name not in TABLE:
+                shown = name if isinstance(name, str) else format_value(name)
+                raise SettingsError(shown, value, "is not a parameter of FreeU", suggest(name, TABLE))
+        return dataclasses.replace(self, **values)
+
+    @classmethod
+    def _preset(cls, name: object, presets: Mapping[str, Settings] | None) -> Settings:
+        known: Iterable[str] = BUILTIN_PRESETS if presets is None else presets
+        if not isinstance(name, str) or name not in known:
+            raise SettingsError("preset", name, f"must be one of {', '.join(known)}", suggest(name, known))
+        return cls()._changed(BUILTIN_PRESETS[name].values) if presets is None else presets[name]
+
+
+TABLE: Mapping[str, Parameter] = {
+    f.name: f.metadata["parameter"] for f in dataclasses.fields(Settings) if "parameter" in f.metadata
+}
+"""Every parameter by name, in the order of the positional list."""
+
+
+def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads, for API clients.
+
+    Args:
+        presets: names of the presets to choose from; None means the built-in ones.
+    """
+    properties = {name: parameter_schema(parameter) for name, parameter in TABLE.items()}
+    names = list(BUILTIN_PRESETS if presets is None else presets)
+    preset = {"enum": names, "description": "The preset whose values the other fields replace."}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "FreeU",
+        "type": "object",
+        "properties": {**properties, "preset": preset},
+        "additionalProperties": False,
+    }
+
+
+def parameter_schema(parameter: Parameter) -> dict[str, Any]:
+    """Return the JSON schema of one parameter."""
+    rules: dict[str, dict[str, Any]] = {
+        "switch": {"type": "boolean"},
+        "choice": {"enum": [*parameter.choices, *(int(c) for c in parameter.choices if c.isdigit())]},
+        "number": {"type": "number", "minimum": parameter.low, "maximum": parameter.high},
+        "curve": {"type": "string"},
+    }
+    unit = f" Unit: {parameter.unit}." if parameter.unit else ""
+    return {
+        "title": parameter.label,
+        "description": parameter.help + unit,
+        "default": parameter.default,
+        **rules[parameter.kind],
+    }
+
+
+def suggest(name: object, known: Iterable[str]) -> str:
+    """Return the advice to use the known name closest to `name`; empty if there is none."""
+    by_lower_case = {other.lower(): other for other in known}
+    closest = difflib.get_close_matches(format_value(name).lower(), by_lower_case, n=1, cutoff=0)
+    return f"The closest name is {by_lower_case[closest[0]]}" if closest else ""
+
+
+def _name_values(values: object) -> dict[str, Any]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+        raise SettingsError("settings", values, "must be an object of names and values, or a list of values")
+    if len(values) > len(TABLE):
+        raise SettingsError("settings", values, f"must be a list of at most {len(TABLE)} values")
+    return dict(zip(TABLE, values, strict=False))

@@ -1,0 +1,36 @@
+"""Stopping a job whose settings are bad.
+
+The WebUI catches what a script raises and goes on generating, without FreeU or with an earlier job's settings. So the
+error has to be raised where it is not caught: in `p.sample`, where sampling starts. `refuse` replaces that method on
+the job, and `withdraw` restores it. Then the API answers with the error, and the page shows it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NoReturn
+
+log = logging.getLogger(__name__)
+
+
+class _RaiseError:
+    """Replacement for `p.sample` that raises the error when sampling starts."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise self.error.with_traceback(None)
+
+
+def refuse(p: Any, error: Exception) -> None:
+    """Make the job `p` end with `error` when sampling starts."""
+    log.error("FreeU refuses this job: %s", error)
+    p.comment(f"FreeU: {error}")  # an X/Y/Z plot does not show the errors of its cells
+    p.sample = _RaiseError(error)
+
+
+def withdraw(p: Any) -> None:
+    """Undo `refuse`: a host may process the same `p` again with other settings."""
+    if isinstance(vars(p).get("sample"), _RaiseError):
+        del p.sample
