@@ -70,9 +70,9 @@ class Recorder:
         height, width = observation.before.shape[2:]
         key = _Key(observation.step, observation.block.stage, (height, width))
         # Summed on the CPU: some devices have no float64.
-        new = (1, profiles.cpu().double(), energies.cpu().double())
-        sums = self._sums.get(key)
-        self._sums[key] = _Sums(*new) if sums is None else _Sums(*(a + b for a, b in zip(sums, new, strict=True)))
+        profiles, energies = profiles.cpu().double(), energies.cpu().double()
+        sums = self._sums.get(key, _Sums(0, torch.zeros_like(profiles), torch.zeros_like(energies)))
+        self._sums[key] = _Sums(sums.blocks + 1, sums.profiles + profiles, sums.energies + energies)
 
     @property
     def steps(self) -> list[int]:

@@ -30,17 +30,17 @@ _CHANNELS = {"unit": "share of channels"}
 _STAGE_PARAMETERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "b": (
         "b{n}",
-        "Scales the backbone features of {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
+        "Scales the backbone in {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
         _FACTOR,
     ),
     "s": (
         "s{n}",
-        "Scales the low frequencies of the skip features of {blocks}. Below 1, it keeps details that b smooths.",
+        "Scales the skip's low frequencies in {blocks}. Below 1, it keeps details that b smooths.",
         _FACTOR,
     ),
     "high": (
         "High frequencies, stage {n}",
-        "Scales the other frequencies of the skip features of {blocks}. 1 changes nothing.",
+        "Scales the skip's other frequencies in {blocks}. 1 changes nothing.",
         _FACTOR,
     ),
     "offset": (
@@ -72,7 +72,7 @@ def _field(default: Value, label: str, help: str, **details: Any) -> Any:  # noq
 def _stage_field(kind: str, n: int, default: float, *, always_written: bool = False) -> Any:
     """Declare the parameter `kind` of stage `n`."""
     label, help_text, details = _STAGE_PARAMETERS[kind]
-    help_text = help_text.format(n=n, blocks=f"stage {n} (the {_BLOCKS[n]} blocks)")
+    help_text = help_text.format(n=n, blocks=f"the {_BLOCKS[n]} blocks")
     return _field(default, label.format(n=n), help_text, **details, always_written=always_written)
 
 
@@ -82,19 +82,14 @@ class Settings:
 
     The order of the fields is that of the positional list that `parse` reads; new fields go to the end.
 
-    Attributes:
-        curve_points: the points of `curve`, parsed once; empty without a curve.
-
-    Raises:
-        SettingsError: for the first value that is not allowed.
+    `curve_points` are the points of `curve`, parsed once. Raises SettingsError for the first bad value.
     """
 
     enabled: bool = _field(True, "Enabled", "Turns FreeU on.")
     version: str = _field(
         "2",
         "Version",
-        "1: the same factor b in the whole image; 2: a factor that follows the shapes in it. "
-        "Version 2 saturates colors less.",
+        "1: b is the same everywhere; 2: b follows the shapes in the image. Version 2 saturates colors less.",
         choices=("1", "2"),
         always_written=True,
     )
@@ -124,7 +119,7 @@ class Settings:
     passes: str = _field(
         "both",
         "Passes",
-        "The passes of hires. fix that use FreeU. first: the first pass only; hires: the second pass only.",
+        "The passes that use FreeU. first: before hires. fix; hires: only in its second pass.",
         choices=("both", "first", "hires"),
     )
     b3: float = _stage_field("b", 3, 1.0)
@@ -160,8 +155,7 @@ class Settings:
         for name, parameter in TABLE.items():
             object.__setattr__(self, name, parse_value(name, parameter, getattr(self, name)))
         if self.start > self.stop:
-            rule = f"must be at most stop, which is {format_number(self.stop)}"
-            raise SettingsError("start", self.start, rule)
+            raise SettingsError("start", self.start, f"must be at most stop, which is {format_number(self.stop)}")
         object.__setattr__(self, "curve_points", parse_curve(self.curve))
 
     @classmethod
@@ -170,14 +164,8 @@ class Settings:
     ) -> Settings:
         """Read settings from values by name, or from a list of values in the order of the fields.
 
-        A value that is missing keeps its default, or the value of the preset that the name `preset` gives.
-
-        Args:
-            payload: flat names and values, or values only.
-            presets: the presets to choose from; None means the built-in ones.
-
-        Raises:
-            SettingsError: for a bad value, an unknown preset or an unknown name; suggests the closest known name.
+        A missing value keeps its default, or its value in the preset named by `preset`, one of `presets` (None: the
+        built-in ones). Raises SettingsError, which suggests the closest known name.
         """
         values = dict(payload) if isinstance(payload, Mapping) else _name_values(payload)
         base = cls._preset(values.pop("preset"), presets) if "preset" in values else cls()
@@ -230,11 +218,7 @@ TABLE: Mapping[str, Parameter] = {
 
 
 def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads, for API clients.
-
-    Args:
-        presets: names of the presets to choose from; None means the built-in ones.
-    """
+    """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads; `presets` as there."""
     properties = {name: parameter_schema(parameter) for name, parameter in TABLE.items()}
     names = list(BUILTIN_PRESETS if presets is None else presets)
     preset = {"enum": names, "description": "The preset whose values the other fields replace."}

@@ -20,14 +20,7 @@ _TIMESTEP_STRIDE = 9  # a divisor of 999, the first timestep
 def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None) -> str:
     """Return a line such as "SDXL: b1, s1 on 4 blocks, b2, s2 on 3 blocks; steps 4 to 16 of 20".
 
-    Args:
-        settings: the settings.
-        unet: the loaded UNet.
-        family: name of the loaded model's family; empty if it is unknown.
-        steps: the job's steps; None if they are unknown.
-
-    Raises:
-        UnsupportedUNetError: if FreeU cannot edit the UNet.
+    The family of models may be empty, and the steps None, if they are unknown. Raises UnsupportedUNetError.
     """
     blocks = Counter(block.stage for block in decoder_blocks(unet, settings.stage_map))
     changed = {n: names for n in STAGES if (names := _changed_factors(settings.stage(n), n))}
