@@ -141,7 +141,7 @@ def _add_settings_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--preset", metavar="NAME", help=f"Base for the other values: {', '.join(presets.BUILTIN)}.")
     for name, param in TABLE.items():
         default = format_number(param.default) if isinstance(param.default, float) else param.default or "empty"
-        text = f"{param.help} ({param.rule}; default {default})".replace("%", "%%")
+        text = f"{param.help} It {param.rule}. Default: {default}.".replace("%", "%%")
         group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text)
 
 
