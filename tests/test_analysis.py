@@ -167,6 +167,7 @@ def test_middle_block_features_separate_the_training_images_from_others(small):
 # the figures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.FIGURES)
 def test_each_figure_is_drawn_and_measured(small, tmp_path, monkeypatch, name):
     monkeypatch.setattr(sample_quality, "RESAMPLES", 3)
@@ -179,6 +180,7 @@ def test_each_figure_is_drawn_and_measured(small, tmp_path, monkeypatch, name):
     assert markdown_tables.claims_table(result).count("\n| ") >= len(result["claims"])
 
 
+@pytest.mark.slow
 def test_the_table_compares_off_with_both_versions(small, monkeypatch):
     monkeypatch.setattr(sample_quality, "RESAMPLES", 3)
     table = {row["variant"]: row for row in sample_quality.quality(small).table}
@@ -233,6 +235,7 @@ def test_the_page_shows_each_figure(name, title):
         assert image.width <= PHONE_WIDTH
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_the_shipped_model():
     """Measure one figure again with the configuration in results.json."""
     configuration = RESULTS["configuration"]

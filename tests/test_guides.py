@@ -60,6 +60,7 @@ def test_commands_that_made_the_pictures(tmp_path, page, command):
     assert Image.open(tmp_path / "new.png").size == Image.open(ROOT / out).size
 
 
+@pytest.mark.slow
 def test_how_much_b2_burns():
     """Shares of colour values that are 0, in per cent, off and at b2 = 1, 1.4 and 2."""
     off, *rest = re.search(
