@@ -1,9 +1,9 @@
-"""Training of the playground's model: v-prediction, EMA weights, checkpoints, resumable.
+"""Train the model: v-prediction, averaged weights (EMA), resumable checkpoints.
 
     make emoji && python -m playground train
 
-Every step draws its randomness from its own number, so a run that was stopped and resumed sees the
-same data as one that was not.
+The random numbers of a step depend on the step's number only, so a resumed run sees the same data as one that was not
+interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from playground import emoji
+from playground import dataset
 from playground.files import replacing
 from playground.model import TextToImage, save
 from playground.sampling import training_noise
@@ -29,31 +29,31 @@ from playground.sampling import training_noise
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. The defaults are those of the shipped weights."""
+    """Hyperparameters. The defaults are those of the shipped weights."""
 
     steps: int = 15_000
-    batch: int = 32
+    batch_size: int = 32
     learning_rate: float = 1e-3
     warmup: int = 200
     decay: float = 0.4
-    """The share of the steps, at the end, over which the learning rate falls to 0."""
+    """Share of the steps, at the end of the run, over which the learning rate decays to 0."""
     ema: float = 0.999
-    drop_prompt: float = 0.1
-    """How often the prompt is left out, for classifier-free guidance."""
+    prompt_dropout: float = 0.1
+    """Probability of an empty prompt, for classifier-free guidance."""
     seed: int = 1
     checkpoint_every: int = 500
 
-    def rate(self, step: int) -> float:
-        """Learning rate at `step`: a ramp, a plateau, a linear fall."""
-        ramp = min(1.0, (step + 1) / self.warmup)
-        fall = min(1.0, (self.steps - step) / (self.decay * self.steps))
-        return self.learning_rate * ramp * fall
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate at `step`: linear warm-up, constant, linear decay."""
+        warmup = min(1.0, (step + 1) / self.warmup)
+        decay = min(1.0, (self.steps - step) / (self.decay * self.steps))
+        return self.learning_rate * warmup * decay
 
 
 class Trainer:
-    """Model, EMA weights, optimizer and step count: what a checkpoint holds."""
+    """Model, EMA weights, optimizer and losses: the content of a checkpoint."""
 
-    def __init__(self, data: emoji.Emoji, plan: Plan) -> None:
+    def __init__(self, data: dataset.Dataset, plan: Plan) -> None:
         torch.manual_seed(plan.seed)
         self.data, self.plan = data, plan
         self.model = TextToImage(data.words)
@@ -66,13 +66,13 @@ class Trainer:
 
     @property
     def step(self) -> int:
-        """Steps made so far."""
+        """Number of steps done."""
         return len(self.losses)
 
     def train_step(self) -> float:
-        """One update of the weights and their average; the loss."""
+        """Update the weights and their average once. Returns the loss."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.rate(self.step)
+            group["lr"] = self.plan.learning_rate_at(self.step)
         noisy, timesteps, tokens, target = self._batch()
         with torch.autocast("cpu", torch.bfloat16):
             predicted = self.model(noisy, timesteps, tokens)
@@ -86,44 +86,45 @@ class Trainer:
         return self.losses[-1]
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint atomically."""
+        """Write a checkpoint."""
         state = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
-        with replacing(path) as unfinished:
-            torch.save({**state, "losses": self.losses}, unfinished)
+        with replacing(path) as temporary:
+            torch.save({**state, "losses": self.losses}, temporary)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Restore a checkpoint."""
         state = torch.load(path, weights_only=True)
         for name in ("model", "ema", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.losses = state["losses"]
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Noisy pictures, their timesteps, their prompts' tokens, and the v to predict."""
-        dice = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + self.step)
-        size = self.plan.batch
-        chosen = torch.randint(len(self.data.prompts), (size,), generator=dice)
-        clean = self.data.pictures[chosen].contiguous(memory_format=torch.channels_last)
-        noise = torch.randn(clean.shape, generator=dice)
-        # One timestep from each of `size` equal parts of 0..999: less variance than free draws.
-        parts = (torch.arange(size) + torch.rand(size, generator=dice)) / size
+        """Return noisy images, timesteps, tokens and target v of the next step."""
+        generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + self.step)
+        size = self.plan.batch_size
+        chosen = torch.randint(len(self.data.prompts), (size,), generator=generator)
+        clean = self.data.images[chosen].contiguous(memory_format=torch.channels_last)
+        noise = torch.randn(clean.shape, generator=generator)
+        # Stratified: one timestep from each of `size` equal parts of 0..999, which lowers the variance of the loss.
+        parts = (torch.arange(size) + torch.rand(size, generator=generator)) / size
         last = len(self.noise.betas) - 1
         timesteps = (parts * (last + 1)).long().clamp(max=last)
-        shown = torch.rand(size, 1, generator=dice) >= self.plan.drop_prompt
+        keep_prompt = torch.rand(size, 1, generator=generator) >= self.plan.prompt_dropout
         noisy = self.noise.add_noise(clean, noise, timesteps)
         target = self.noise.get_velocity(clean, noise, timesteps)
-        return noisy, timesteps, self.tokens[chosen] * shown, target
+        return noisy, timesteps, self.tokens[chosen] * keep_prompt, target
 
 
 def train(plan: Plan, data_folder: Path, checkpoint: Path, weights: Path) -> None:
-    """Train to `plan.steps`, resuming from `checkpoint` where it stands.
+    """Train up to `plan.steps`, and resume from `checkpoint` if it exists.
 
-    Writes the EMA weights, and the loss curve as loss.png beside them.
+    Writes the EMA weights, and the loss curve as loss.png in the same folder.
     """
-    trainer = Trainer(emoji.load(data_folder), plan)
+    trainer = Trainer(dataset.load(data_folder), plan)
     if checkpoint.is_file():
         trainer.load(checkpoint)
-    with tqdm(total=plan.steps, initial=trainer.step, unit="step", smoothing=0.05) as bar, _kept(trainer, checkpoint):
+    progress = tqdm(total=plan.steps, initial=trainer.step, unit="step", smoothing=0.05)
+    with progress as bar, _checkpoint_at_exit(trainer, checkpoint):
         while trainer.step < plan.steps:
             trainer.train_step()
             bar.update()
@@ -136,21 +137,21 @@ def train(plan: Plan, data_folder: Path, checkpoint: Path, weights: Path) -> Non
 
 
 def plot_losses(losses: Sequence[float], path: Path, window: int = 200) -> None:
-    """The loss over the steps, smoothed over `window` of them."""
-    import matplotlib.pyplot as plt  # slow to import, and drawing does without
+    """Plot the loss against the step, as a moving average over `window` steps."""
+    import matplotlib.pyplot as plt  # slow to import
 
     figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
     axes.plot(np.convolve(losses, np.ones(window) / window, mode="valid"))
     axes.set(xlabel="step", ylabel=f"loss, mean of {window}", yscale="log")
     axes.grid(visible=True, which="both", alpha=0.3)
-    with replacing(path) as unfinished:
-        figure.savefig(unfinished, dpi=110, format="png")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
     plt.close(figure)
 
 
 @contextlib.contextmanager
-def _kept(trainer: Trainer, checkpoint: Path) -> Iterator[None]:
-    """Write a last checkpoint, also when the run is interrupted."""
+def _checkpoint_at_exit(trainer: Trainer, checkpoint: Path) -> Iterator[None]:
+    """Write a checkpoint at the end of the block, even after an exception."""
     try:
         yield
     finally:
