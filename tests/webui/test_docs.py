@@ -1,4 +1,4 @@
-"""Every example and every recipe of docs/api.md, docs/look.md and docs/xyz.md is run."""
+"""Every example and every recipe of docs/api.md, docs/diagnostics.md and docs/xyz.md runs."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 RECIPES = re.findall(
-    r"^\| ([a-z].*?) \| `(.*?)` \| `(.*?)` \| (.*) \|$", (DOCS / "xyz.md").read_text("utf-8"), re.MULTILINE
+    r"^\| ([A-Z].*?) \| `(.*?)` \| `(.*?)` \| (.*) \|$", (DOCS / "xyz.md").read_text("utf-8"), re.MULTILINE
 )
 
 
-@pytest.mark.parametrize("page", ["api.md", "look.md", "xyz.md"])
+@pytest.mark.parametrize("page", ["api.md", "diagnostics.md", "xyz.md"])
 def test_examples(client, page):
     text = (DOCS / page).read_text("utf-8")
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
