@@ -155,6 +155,7 @@ def test_features_of_the_training_pictures_tell_them_from_others(small):
 # the figures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", run.FIGURES)
 def test_each_figure_is_drawn_and_measured(small, tmp_path, monkeypatch, name):
     monkeypatch.setattr(quality, "RESAMPLES", 3)
@@ -167,6 +168,7 @@ def test_each_figure_is_drawn_and_measured(small, tmp_path, monkeypatch, name):
     assert page.measured(result).count("\n| ") >= len(result["checks"])
 
 
+@pytest.mark.slow
 def test_the_table_compares_off_with_both_versions(small, monkeypatch):
     monkeypatch.setattr(quality, "RESAMPLES", 3)
     table = {row["way"]: row for row in quality.quality(small).table}
@@ -222,6 +224,7 @@ def test_the_page_shows_each_figure(name, title):
         assert picture.width <= PHONE_WIDTH
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_of_the_shipped_model():
     """One figure anew, from what results.json says that it was made with."""
     about = RESULTS["about"]

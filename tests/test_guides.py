@@ -112,6 +112,7 @@ def test_there_are_recipes_commands_and_examples():
     assert len(EXAMPLES) >= 2
 
 
+@pytest.mark.slow
 def test_how_many_color_values_b2_clips():
     """Percentages of color values that are 0: with FreeU off, then by version for b2 = 1, 1.4 and 2."""
     text = PAGES["docs/values.md"]

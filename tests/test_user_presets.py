@@ -311,6 +311,7 @@ def test_a_death_in_the_middle_leaves_the_old_file_or_the_new_one(store, call, m
     assert names(store.path.parent) == ["presets.json", "presets.json.lock"]
 
 
+@pytest.mark.slow
 def test_being_killed_at_any_moment_leaves_whole_files(store):
     for _ in range(6):
         before = len(store.presets)

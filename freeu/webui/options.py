@@ -49,9 +49,8 @@ def initialize_page(callbacks: Callbacks, preset: str, steps: float, enabled: bo
     enabled = enabled or turned_on
     chosen = _chosen_preset()
     if chosen == _INITIAL_PRESET:
-        is_current = catalog.choices() == callbacks.initial_choices
-        refresh = callbacks.refresh if is_current else callbacks.refresh_presets
-        shown, line, *others = *refresh(preset, steps, enabled, *values), *[UNCHANGED] * len(values)
+        shown, line = callbacks.refresh_presets(preset, steps, enabled, *values)
+        others = [UNCHANGED] * len(values)
     else:
         shown, line, *others = callbacks.fill(chosen, steps, enabled, *values)
     is_known = chosen == _INITIAL_PRESET or chosen in catalog.possible()

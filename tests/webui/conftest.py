@@ -13,6 +13,12 @@ from tests.webui.client import Client
 serve.enter()  # the host's modules are to be found from here on
 
 
+def pytest_itemcollected(item):
+    """Mark a test that opens a page as slow, unless it is the walk."""
+    if "browser" in item.fixturenames and not item.get_closest_marker("walk"):
+        item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_presets(tmp_path_factory):
     """A file for presets of one's own that is the tests', not the developer's."""

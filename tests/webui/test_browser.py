@@ -99,6 +99,7 @@ def small(page):
         box.press("Tab")
 
 
+@pytest.mark.walk
 def test_switching_on_draws_with_freeu_and_off_without(page, tab):
     small(page)
     assert "FreeU" not in tab.generate(1)
