@@ -30,7 +30,7 @@ def job(*prompts, **fields):
     return sampling.Job(prompts, **{"steps": 4, **fields})
 
 
-def mean_colour(image):
+def mean_color(image):
     """Return the mean red, green and blue of the pixels that are not background."""
     return image[:, (image < 0.9).any(0)].mean(1).tolist()
 
@@ -40,15 +40,15 @@ def test_images_show_the_prompt(shipped, sampler):
     apple, frog, lemon, berries = sampling.sample(
         shipped, job("red apple", "frog face", "lemon", "blueberries", steps=12, sampler=sampler), OFF
     ).images
-    red, green, blue = mean_colour(apple)
+    red, green, blue = mean_color(apple)
     assert red > green + 0.2
     assert red > blue + 0.2
-    red, green, blue = mean_colour(frog)
+    red, green, blue = mean_color(frog)
     assert green > red
     assert green > blue + 0.1
-    red, green, blue = mean_colour(lemon)
+    red, green, blue = mean_color(lemon)
     assert min(red, green) > blue + 0.2
-    red, green, blue = mean_colour(berries)
+    red, green, blue = mean_color(berries)
     assert blue > red
 
 
@@ -178,7 +178,7 @@ def test_webp_is_smaller_than_png_and_nearly_equal(tmp_path):
     generator = torch.Generator().manual_seed(1)
     smooth = torch.nn.functional.interpolate(torch.rand((1, 3, 8, 8), generator=generator), 64, mode="bicubic")
     photo = images.grid([[images.to_image(smooth[0].clamp(0, 1))]], ["label"])
-    chart = images.grid([[Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]], ["one", "two"])
+    chart = images.grid([[Image.new("RGB", (64, 64), color) for color in ("red", "blue")]], ["one", "two"])
     for image, tolerance in ((photo, 3), (chart, 0)):
         images.save(image, tmp_path / "a.png")
         images.save(image, tmp_path / "a.webp")

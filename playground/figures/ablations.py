@@ -98,10 +98,10 @@ def structure_map(experiment: Experiment) -> FigureResult:
     settings = {"off": OFF, "constant": Settings(version="1"), "structure map": Settings(version="2")}
     images = {name: experiment.generate(variant) for name, variant in settings.items()}
     details = {name: detail(batch) for name, batch in images.items()}
-    colours = {name: color_stats(batch) for name, batch in images.items()}
+    colors = {name: color_stats(batch) for name, batch in images.items()}
     smoother = mean(details["constant"] - details["structure map"])
-    more_saturated = mean(colours["constant"].saturation - colours["structure map"].saturation)
-    more_clipped = mean(colours["constant"].clipped - colours["structure map"].clipped)
+    more_saturated = mean(colors["constant"].saturation - colors["structure map"].saturation)
+    more_clipped = mean(colors["constant"].clipped - colors["structure map"].clipped)
     return FigureResult(
         _comparison_sheet(images),
         [
@@ -112,17 +112,17 @@ def structure_map(experiment: Experiment) -> FigureResult:
                 smoother.below_zero,
             ),
             Claim(
-                "A constant factor oversaturates colours.",
+                "A constant factor oversaturates colors.",
                 "Saturation is {off} with FreeU off, {constant} with a constant factor and {structure map} with the "
                 "structure map",
-                {**{name: mean(stats.saturation) for name, stats in colours.items()}, "change": more_saturated},
+                {**{name: mean(stats.saturation) for name, stats in colors.items()}, "change": more_saturated},
                 more_saturated.above_zero,
             ),
             Claim(
                 "A constant factor clips more pixels.",
                 "The share of clipped pixels is {off} with FreeU off, {constant} with a constant factor and "
                 "{structure map} with the structure map",
-                {**{name: mean(stats.clipped) for name, stats in colours.items()}, "change": more_clipped},
+                {**{name: mean(stats.clipped) for name, stats in colors.items()}, "change": more_clipped},
                 more_clipped.above_zero,
             ),
         ],

@@ -50,7 +50,7 @@ def grid(experiment: Experiment) -> FigureResult:
         [
             Claim(
                 "b changes images much, s changes them little.",
-                "A change of b by 0.4 changes colour values by {b}, of s by {s} (root mean square, full range 1)",
+                "A change of b by 0.4 changes color values by {b}, of s by {s} (root mean square, full range 1)",
                 numbers,
                 numbers["difference"].above_zero,
             ),
@@ -131,7 +131,7 @@ def sweep_s(experiment: Experiment) -> FigureResult:
             ),
             Claim(
                 "s has less effect than b.",
-                "s from 1 to 0 changes colour values by {s}, b from 1 to its default by {b} "
+                "s from 1 to 0 changes color values by {s}, b from 1 to its default by {b} "
                 "(root mean square, full range 1)",
                 {"s": mean(by_s), "b": mean(by_b), "difference": smaller},
                 smaller.below_zero,

@@ -67,13 +67,13 @@ def maps(experiment: Experiment) -> FigureResult:
         [
             Claim(
                 "The mean backbone features show the structure of the image.",
-                "The image's colours explain {own} of the map's variance, another image's colours {other}",
+                "The image's colors explain {own} of the map's variance, another image's colors {other}",
                 {"own": mean(backbone), "other": mean(other), "difference": own_difference},
                 own_difference.above_zero,
             ),
             Claim(
                 "The mean backbone features show more structure than the mean skip features.",
-                "The colours explain {backbone} of the backbone map and {skip} of the skip map",
+                "The colors explain {backbone} of the backbone map and {skip} of the skip map",
                 {"backbone": mean(backbone), "skip": mean(skip), "difference": skip_difference},
                 skip_difference.above_zero,
             ),
@@ -92,7 +92,7 @@ def maps_with_freeu(experiment: Experiment) -> FigureResult:
         [
             Claim(
                 "With FreeU, features show more structure.",
-                "The image's colours explain {off} of the map's variance with FreeU off and {on} with FreeU on: "
+                "The image's colors explain {off} of the map's variance with FreeU off and {on} with FreeU on: "
                 "a change of {change}",
                 {"off": mean(share["off"]), "on": mean(share["on"]), "change": difference},
                 difference.above_zero,
@@ -107,14 +107,14 @@ def last_block_of_stage(unet: nn.Module, stage: int) -> int:
 
 
 def explained_variance(maps: Tensor, images: Tensor) -> Tensor:
-    """Return the share (B,) of each map's variance that a linear function of its image's colours explains.
+    """Return the share (B,) of each map's variance that a linear function of its image's colors explains.
 
     maps: (B, H, W). images: (B, 3, H, W).
     """
     target = maps.flatten(1) - maps.flatten(1).mean(1, keepdim=True)
-    colours = images.flatten(2) - images.flatten(2).mean(2, keepdim=True)
-    weights = torch.linalg.lstsq(colours.mT.double(), target[..., None].double(), driver="gelsd").solution
-    residual = target - (colours.mT.double() @ weights)[..., 0]
+    colors = images.flatten(2) - images.flatten(2).mean(2, keepdim=True)
+    weights = torch.linalg.lstsq(colors.mT.double(), target[..., None].double(), driver="gelsd").solution
+    residual = target - (colors.mT.double() @ weights)[..., 0]
     share: Tensor = 1 - residual.square().sum(1) / target.square().sum(1)
     return share
 

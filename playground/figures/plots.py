@@ -23,13 +23,13 @@ Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 
 def curves(panels: Mapping[str, Curves], x_label: str, y_label: str, *, ordered: bool = False) -> Image.Image:
-    """Plot panels of labelled curves side by side. `ordered` curves are coloured from dark to bright."""
+    """Plot panels of labelled curves side by side. `ordered` curves are colored from dark to bright."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _panels(len(panels), 4.4 if len(panels) < 3 else 3.6)
         for ax, (title, lines) in zip(axes, panels.items(), strict=True):
-            colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(lines))) if ordered else [None] * 9
-            for (label, (x, y)), colour in zip(lines.items(), colours, strict=False):
-                ax.plot(x, y, label=label, color=colour, linewidth=2.5)
+            colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(lines))) if ordered else [None] * 9
+            for (label, (x, y)), color in zip(lines.items(), colors, strict=False):
+                ax.plot(x, y, label=label, color=color, linewidth=2.5)
             ax.set(title=title, xlabel=x_label)
             ax.grid(visible=True, alpha=0.3)
         axes[0].set_ylabel(y_label)
@@ -63,8 +63,8 @@ def sheet(
 def heat_map(values: Tensor, size: int = images.CELL_SIZE) -> Image.Image:
     """Draw values (H, W) as an image of `size` x `size` pixels, from the smallest (dark) to the largest (bright)."""
     low, high = values.min(), values.max()
-    colours = matplotlib.colormaps["viridis"](((values - low) / (high - low)).numpy())
-    return Image.fromarray((colours[..., :3] * 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
+    colors = matplotlib.colormaps["viridis"](((values - low) / (high - low)).numpy())
+    return Image.fromarray((colors[..., :3] * 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:

@@ -2,7 +2,7 @@
 
 No Inception weights are available here. The Frechet distance is computed on two sets of features:
     pixels   the first PRINCIPAL_COMPONENTS principal components of the training images' pixels, in 0..1: they do not
-             depend on the model; they capture shapes and colours, and little texture.
+             depend on the model; they capture shapes and colors, and little texture.
     model    the output of the UNet's middle block for a clean image with an empty prompt at timestep 0, averaged over
              its 8 x 8 positions: 128 features that the network learned on these images.
 """
