@@ -2,7 +2,6 @@
 
 model.py       the network: an ldm UNet and a text encoder with a fixed vocabulary
 sampling.py    generate images from prompts, with the schedulers of diffusers
-files.py       write files atomically
 images.py      enlarge, label, arrange and save images
 demo.py        compare images with FreeU off and on
 dataset.py     the training data

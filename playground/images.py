@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from playground.files import replacing
+from freeu.atomic_file import replace_file
 
 CELL_SIZE = 128
 GAP = 8
@@ -61,7 +61,7 @@ def _max_width(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, texts: Sequen
 def save(image: Image.Image, path: Path) -> None:
     """Write an image atomically, as PNG or WebP according to the suffix of `path`."""
     content = _encode_webp(image) if path.suffix.lower() == ".webp" else _encode(image, "PNG")
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_bytes(content)
 
 

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from playground.files import replacing
+from freeu.atomic_file import replace_file
 
 IMAGE_SIZE = 32
 MAX_WORDS = 6
@@ -111,7 +111,7 @@ class TextToImage(nn.Module):
 def save(model: TextToImage, path: Path) -> None:
     """Write the weights as float16, and the vocabulary, to a safetensors file."""
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         save_file(tensors, temporary, metadata={"words": json.dumps(model.text.words)})
 
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from freeu.atomic_file import replace_file
 from playground import dataset
-from playground.files import replacing
 from playground.model import TextToImage, save
 from playground.sampling import training_noise
 
@@ -88,7 +88,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
         state = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             torch.save({**state, "losses": self.losses}, temporary)
 
     def load(self, path: Path) -> None:
@@ -144,7 +144,7 @@ def plot_losses(losses: Sequence[float], path: Path, window: int = 200) -> None:
     axes.plot(np.convolve(losses, np.ones(window) / window, mode="valid"))
     axes.set(xlabel="step", ylabel=f"loss, mean of {window}", yscale="log")
     axes.grid(visible=True, which="both", alpha=0.3)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
     plt.close(figure)
 

@@ -14,7 +14,6 @@ from freeu import Settings
 from freeu.settings.settings import TABLE
 from playground import __main__ as command_line
 from playground import dataset, demo, evaluation, images, model, sampling, training
-from playground.files import replacing
 from playground.images import CELL_SIZE, GAP, HEADING_HEIGHT
 
 OFF = Settings(enabled=False)
@@ -297,22 +296,6 @@ def test_training_learns_and_resumes_where_it_stopped(package, tmp_path):
     assert np.mean(whole[-4:]) < np.mean(whole[:4])
     assert model.load(weights).text.words == ("apple", "facing", "frog", "front", "red")
     assert weights.with_name("loss.png").is_file()
-
-
-def test_files_are_written_atomically(tmp_path):
-    path = tmp_path / "new" / "file"
-    with replacing(path) as temporary:
-        temporary.write_text("first")
-
-    def interrupted():
-        with replacing(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError("interrupted")
-
-    with pytest.raises(RuntimeError, match="interrupted"):
-        interrupted()
-    assert path.read_text() == "first"
-    assert list(path.parent.iterdir()) == [path]
 
 
 def test_recall_and_the_sheet(package, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from freeu.atomic_file import replace_file
 from playground import images
 from playground.figures import (
     ablations,
@@ -18,7 +19,6 @@ from playground.figures import (
     sample_quality,
 )
 from playground.figures.experiment import Experiment
-from playground.files import replacing
 
 FIGURES: Mapping[str, tuple[str, Callable[[Experiment], results.FigureResult]]] = {
     "rows": ("Low and high frequencies, step by step (Fig. 2)", denoising.frequency_bands),
@@ -57,5 +57,5 @@ def draw_figures(experiment: Experiment, names: Collection[str], folder: Path) -
 def fill_page(path: Path, folder: Path) -> None:
     """Write the results in `folder` into the tables of the page."""
     filled = markdown_tables.fill(path.read_text("utf-8"), results.load(folder), TITLES)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(filled, "utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from playground.files import replacing
+from freeu.atomic_file import replace_file
 
 FILE = "results.json"
 
@@ -67,5 +67,5 @@ def load(folder: Path) -> dict[str, Any]:
 def save(results: Mapping[str, Any], configuration: Mapping[str, Any], folder: Path) -> None:
     """Write the results and the configuration of the experiment."""
     text = json.dumps({"configuration": configuration, "figures": results}, indent=1, ensure_ascii=False)
-    with replacing(folder / FILE) as temporary:
+    with replace_file(folder / FILE) as temporary:
         temporary.write_text(f"{text}\n", "utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from playground.files import replacing
+from freeu.atomic_file import replace_file
 
 
 def read_info_from_image(image: Image.Image) -> tuple[str | None, dict[str, Any]]:
@@ -36,6 +36,6 @@ def save_image(
     metadata = PngInfo()
     if info:
         metadata.add_text("parameters", info)
-    with replacing(file) as temporary:
+    with replace_file(file) as temporary:
         image.save(temporary, extension, pnginfo=metadata)
     return str(file), None
