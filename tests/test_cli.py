@@ -154,6 +154,7 @@ def test_png_text_after_the_pixels_is_read():
         {"parameters": json.dumps(swarmui())},
         {"parameters": "[" * 5000, "prompt": "{", "invokeai_graph": "null"},
         {"prompt": json.dumps({"3": {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}, "extra": [1]})},
+        {"prompt": json.dumps({**comfyui(["FreeU"]), "6": {"class_type": {}, "inputs": []}})},
         {"invokeai_graph": json.dumps({**invokeai(), "edges": []})},
     ],
 )
