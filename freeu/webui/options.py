@@ -64,5 +64,5 @@ def _chosen_preset() -> str:
 
 def _choices(catalog: PresetCatalog) -> list[str]:
     names = [AUTOMATIC, *catalog.presets]
-    # gradio 4 would not save the page's other settings with a choice that does not exist.
+    # Some versions of gradio do not save the page's other settings with a choice that does not exist.
     return names if _chosen_preset() in names else [*names, _chosen_preset()]
