@@ -1,4 +1,4 @@
-"""Every example and every recipe of docs/api.md, docs/look.md and docs/xyz.md is run."""
+"""Every example and every recipe in docs/api.md, docs/diagnostics.md and docs/xyz.md runs."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ RECIPES = re.findall(
 )
 
 
-@pytest.mark.parametrize("page", ["api.md", "look.md", "xyz.md"])
+@pytest.mark.parametrize("page", ["api.md", "diagnostics.md", "xyz.md"])
 def test_examples(client, page):
     text = (DOCS / page).read_text("utf-8")
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
@@ -19,12 +19,12 @@ def test_examples(client, page):
     exec(compile(code.replace("http://127.0.0.1:7860", client.url), page, "exec"), {})
 
 
-def test_there_are_recipes():
+def test_the_recipes_are_found():
     assert len(RECIPES) >= 6
 
 
-@pytest.mark.parametrize(("what", "x", "x_values", "y"), RECIPES, ids=[recipe[0] for recipe in RECIPES])
-def test_recipes(client, what, x, x_values, y):
+@pytest.mark.parametrize(("name", "x", "x_values", "y"), RECIPES, ids=[recipe[0] for recipe in RECIPES])
+def test_recipes(client, name, x, x_values, y):
     axes = [(x, x_values), *re.findall(r"`(.*?)` \| `(.*?)`", y)]
     plot = client.plot(*axes, typed=True, steps=2)
     assert len(plot.images) >= 1 + 2
