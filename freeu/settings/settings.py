@@ -139,7 +139,7 @@ class Settings:
         Parameter(
             "both",
             "Passes",
-            "The passes of hires. fix that use FreeU. first: the first pass only; hires: the second pass only.",
+            "Selects the passes that use FreeU. first: the first pass of hires. fix only; hires: its second pass only.",
             choices=("both", "first", "hires"),
         )
     )
