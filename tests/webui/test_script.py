@@ -86,7 +86,9 @@ class Engine(torch.nn.Module):
 def test_an_unsupported_model_has_a_comment(host, job, monkeypatch):
     model = host.shared.sd_model.model
     monkeypatch.setitem(model._modules, "diffusion_model", Engine(model.diffusion_model))
-    assert "FreeU changed nothing: FreeU needs a UNet with ldm's decoder blocks, got Engine" in run(host, job({})).comments
+    assert (
+        "FreeU changed nothing: FreeU needs a UNet with ldm's decoder blocks, got Engine" in run(host, job({})).comments
+    )
 
 
 def test_an_engine_that_replaces_the_unet_has_a_comment(host, job, monkeypatch):
@@ -205,6 +207,14 @@ def test_ui_can_run_again_and_returns_one_control_per_parameter(host):
         ids = [control.elem_id for control in again]
         assert len(set(ids)) == len(TABLE) + len(EXTRA_OUTPUTS)
         assert all(("img2img" if our_script(runner).is_img2img else "txt2img") in elem_id for elem_id in ids)
+
+
+@pytest.mark.parametrize("parameter", [*TABLE.values(), *EXTRA_OUTPUTS.values()], ids=lambda parameter: parameter.label)
+def test_the_help_under_a_control_is_a_whole_sentence(parameter):
+    """It ends at the first full stop and space, which "hires. fix" has too."""
+    assert parameter.help.startswith(parameter.summary)
+    next_word = parameter.help.removeprefix(parameter.summary).strip().split(" ")[0]
+    assert next_word == "" or next_word[0].isupper() or next_word[0].isdigit() or next_word[:-1] in parameter.choices
 
 
 @pytest.mark.parametrize("before", [True, False])
