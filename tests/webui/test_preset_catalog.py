@@ -170,14 +170,18 @@ def test_opening_the_list_reads_the_files_only_if_one_has_changed(catalog, own, 
     callbacks = Callbacks(catalog, is_img2img=False)
     catalog.reload()
     reads.clear()
-    callbacks.open_presets("Custom")
+    callbacks.open_presets()
     assert "read" not in reads
     assert "read_preset_file" not in reads
     own.save("new", Settings(b1=1.7))
     reads.clear()
-    assert "new" in _choices(callbacks.open_presets("Custom"))
+    callbacks.open_presets()
     assert reads.count("read") == 1
     assert reads.count("read_preset_file") == 2
+    reads.clear()
+    assert "new" in _choices(callbacks.close_presets("Custom"))
+    assert callbacks.fill("new", 20, *Settings().to_dict().values())[3] == 1.7
+    assert reads == []
 
 
 def _choices(update):
@@ -200,9 +204,10 @@ def test_a_job_reads_the_files_only_if_one_has_changed(local_client, own, catalo
 def test_the_choices_include_a_chosen_preset_that_no_longer_exists(playground, catalog, own):
     callbacks = Callbacks(catalog, is_img2img=False)
     own.delete("夜 soft")
-    update = callbacks.open_presets("夜 soft")
+    callbacks.open_presets()
+    update = callbacks.close_presets("夜 soft")
     assert _choices(update) == ["Custom", "Automatic", *built_in.BUILTIN, "夜 soft"]
-    assert update["value"] == "夜 soft"
+    assert "value" not in update
 
 
 # Presets of other tools

@@ -77,8 +77,17 @@ class Panel(Tab):
         return [text.removeprefix("✓").strip() for text in texts]
 
     def close_list(self):
-        self.preset.press("Escape")
-        self.name_box.click()
+        """Close the dropdown and wait for its new choices, which gradio 4 would apply to a list opened again."""
+        with self.page.expect_response(_answers_blur):
+            self.preset.press("Escape")
+            self.name_box.click()
+        self.page.wait_for_timeout(100)
+
+
+def _answers_blur(response):
+    """Return True for the answer to `blur`, the only event of closing the dropdown whose single input is text."""
+    data = response.request.post_data_json["data"] if "/run/" in response.url else []
+    return len(data) == 1 and isinstance(data[0], str)
 
 
 def presets_in(own):
@@ -244,7 +253,7 @@ def test_an_open_list_keeps_all_choices_while_the_files_are_read(panel, own):
         panel.page.wait_for_timeout(1000)  # for the answer to the event
         names = panel.shown_choices()
         assert names[:2] == ["Custom", "Automatic"]
-        assert last in names
+        assert names[-1] == last
         panel.close_list()
     panel.choose_preset("elsewhere")
     expect(panel.number("b1")).to_have_value("1.7")
