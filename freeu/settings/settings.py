@@ -119,7 +119,7 @@ class Settings:
     passes: str = _field(
         "both",
         "Passes",
-        "The passes that use FreeU. first: before hires. fix; hires: only in its second pass.",
+        "Selects the passes that use FreeU. first: the first pass of hires. fix only; hires: its second pass only.",
         choices=("both", "first", "hires"),
     )
     b3: float = _stage_field("b", 3, 1.0)

@@ -14,7 +14,7 @@ from freeu.settings.infotext import Infotext
 from freeu.settings.parameter import SettingsError, Value
 from freeu.settings.settings import TABLE, Settings
 from freeu.webui import host, status
-from freeu.webui.gradio_compat import UNCHANGED, select, warn
+from freeu.webui.gradio_compat import UNCHANGED, select, set_choices, warn
 from freeu.webui.preset_catalog import AUTOMATIC, CUSTOM, PresetCatalog, resolve_automatic
 
 DEFAULT_STEPS = 20.0
@@ -52,10 +52,13 @@ class Callbacks:
         shown, line = self.refresh(preset, steps, *values)
         return self.select_preset(preset) if shown is UNCHANGED else shown, line
 
-    def open_presets(self, preset: str) -> Any:
-        """Return the dropdown with all current presets, when its list is opened."""
+    def open_presets(self) -> None:
+        """Read changed preset files when the list is opened, so that the chosen preset has its current values."""
         self.catalog.reload_if_changed()
-        return self.select_preset(preset)
+
+    def close_presets(self, preset: str) -> Any:
+        """Return the dropdown with all current presets, after its list was closed."""
+        return set_choices(self._choices_with(preset))
 
     def fill(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
         """Return what `refresh` returns, and the values of the chosen preset. CUSTOM has no values of its own."""
@@ -71,8 +74,7 @@ class Callbacks:
 
     def select_preset(self, name: str) -> Any:
         """Return an update of the dropdown to `name`, with all current presets and `name`, which may be gone."""
-        choices = self.catalog.choices()
-        return select(choices if name in choices else [*choices, name], name)
+        return select(self._choices_with(name), name)
 
     def paste_preset(self, infotext: Infotext) -> Any:
         """Return the preset with a pasted image's values."""
@@ -94,6 +96,10 @@ class Callbacks:
     def status(self, settings: Settings, steps: float) -> str:
         """Return the status line, or why FreeU has no effect, and the problems of preset files."""
         return "".join([self._line(settings, steps), *map(error_line, self.catalog.problems)])
+
+    def _choices_with(self, name: str) -> list[str]:
+        choices = self.catalog.choices()
+        return choices if name in choices else [*choices, name]
 
     def _line(self, settings: Settings, steps: float) -> str:
         """Return the line as HTML, with the data of the page's graph."""

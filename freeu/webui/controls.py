@@ -105,7 +105,9 @@ class Controls:
         inputs, outputs = self._preset_event()
         for control in self.values:
             update_on_change(control.change, self.callbacks.refresh, inputs, outputs)
-        self.preset.focus(self.callbacks.open_presets, [self.preset], [self.preset], **QUIET)
+        # gradio 4 filters an open list when it gets new choices, so the page gets them when the list is closed.
+        self.preset.focus(self.callbacks.open_presets, [], [], **QUIET)
+        self.preset.blur(self.callbacks.close_presets, [self.preset], [self.preset], **QUIET)
         filled = [self._by_name[name] for name in TABLE if name != "enabled"]
         self.preset.input(self.callbacks.fill, inputs, [*outputs, *filled], **QUIET)
         on_page_load(partial(initialize_page, self.callbacks), inputs, [*outputs, self._panel.message, *self.values])

@@ -44,6 +44,11 @@ def select(choices: Sequence[str], value: str) -> Any:
     return gr.update(choices=list(choices), value=value)
 
 
+def set_choices(choices: Sequence[str]) -> Any:
+    """Return an update of a dropdown's choices. Its value stays, so an answer that comes late undoes no choice."""
+    return gr.update(choices=list(choices))
+
+
 def warn(message: str) -> None:
     """Show a message in a box of its own. gradio 4 renders it as HTML, and the text may come from a stranger."""
     gr.Warning(html.escape(message, quote=False))

@@ -1,4 +1,4 @@
-"""What the HTTP tests say to a WebUI: PyPI's webuiapi, with small jobs."""
+"""A client for the HTTP tests: webuiapi from PyPI, with small jobs."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ class _Api(webuiapi.WebUIApi):
 
 
 class Client:
-    """Jobs for a WebUI at `url`. FreeU's arguments are `freeu`; None sends none."""
+    """Jobs and requests for the WebUI at `url`. `freeu` is the arguments of FreeU's script."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.api = _Api(baseurl=f"{self.url}/sdapi/v1")
-        self.api.session.headers["Connection"] = "close"  # a slow job outlives what a server keeps open
+        self.api.session.headers["Connection"] = "close"  # servers close idle connections while a slow job runs
 
-    def draw(self, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
-        """A small txt2img job, with FreeU's arguments if there are any. RuntimeError where it is refused."""
+    def txt2img(self, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
+        """Run a small txt2img job, with FreeU's arguments if there are any. Raises RuntimeError if it is refused."""
         return self.api.txt2img(**{**SMALL, **job}, alwayson_scripts=_scripts(freeu))
 
-    def redraw(self, image: Image.Image, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
-        """A small img2img job."""
+    def img2img(self, image: Image.Image, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
+        """Run a small img2img job."""
         return self.api.img2img(images=[image], **{**SMALL, "steps": 8, **job}, alwayson_scripts=_scripts(freeu))
 
     def post(self, path: str, **body: Any) -> requests.Response:
-        """A request of our own making; NaN and Infinity are sent as Python writes them."""
+        """Send a request; NaN and Infinity are sent as Python writes them."""
         return requests.post(self.url + path, data=json.dumps(body), headers={"Content-Type": "application/json"})
 
     def get(self, path: str, **more: Any) -> requests.Response:
-        """A page or a route."""
+        """Get a page or a route."""
         return requests.get(self.url + path, **more)
 
     def plot(self, *axes: tuple[str, str], typed: bool = False, freeu: tuple[Any, ...] = (), **job: Any) -> Any:
-        """An X/Y/Z plot of up to three (axis, values), with its cells after the grid.
+        """Run an X/Y/Z plot of up to three (axis, values). Its images are the grid and then the cells.
 
-        Choices stand between bars, or are `typed` as on the page.
+        Choices are separated by bars, or by commas if they are `typed`, as on the page.
         """
         args = [arg.get("value") for arg in self._plot["args"]]
         labels = [arg["label"] for arg in self._plot["args"]]
         chosen = [*axes, *[("Nothing", "")] * (3 - len(axes))]
-        for place, (axis, values) in zip((0, 3, 6), chosen, strict=True):
-            args[place : place + 3] = [self.axes.index(axis), values, values.split("|") if values else []]
+        for index, (axis, values) in zip((0, 3, 6), chosen, strict=True):
+            args[index : index + 3] = [self.axes.index(axis), values, values.split("|") if values else []]
         options = {"Draw legend": False, "Include Sub Images": True, "Use text inputs instead of dropdowns": typed}
         for label, value in options.items():
             args[labels.index(label)] = value
@@ -70,7 +70,7 @@ class Client:
 
     @property
     def axes(self) -> list[str]:
-        """The X/Y/Z plot's axes on txt2img."""
+        """The labels of the X/Y/Z plot's axes on txt2img."""
         return self._plot["args"][0]["choices"]
 
     @functools.cached_property
@@ -80,7 +80,7 @@ class Client:
 
     @functools.cached_property
     def samplers(self) -> set[str]:
-        """The names of the samplers that there are."""
+        """The names of the samplers."""
         return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers").json()}
 
 
@@ -89,11 +89,11 @@ def _scripts(freeu: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def reason(answer: requests.Response) -> str:
-    """Why a job was refused: `errors` in AUTOMATIC1111, `message` in Forge."""
-    told = answer.json()
-    return told.get("errors") or told["message"]
+    """Return why a job was refused: `errors` in AUTOMATIC1111, `message` in Forge."""
+    body = answer.json()
+    return body.get("errors") or body["message"]
 
 
 def pixels(result: webuiapi.WebUIApiResult) -> list[bytes]:
-    """The pictures' pixels, to compare."""
+    """Return the pixels of each image, to compare."""
     return [image.convert("RGB").tobytes() for image in result.images]

@@ -3,10 +3,13 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from freeu.user_presets import UserPresets
 from playground import serve
 from tests.webui.client import Client
 
@@ -21,13 +24,28 @@ def pytest_itemcollected(item):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_presets(tmp_path_factory):
-    """A file for presets of one's own that is the tests', not the developer's."""
-    from freeu.user_presets import UserPresets
-    from freeu.webui import presets
+    """The tests' own preset file, in place of the developer's."""
+    with use_preset_file(tmp_path_factory.mktemp("own") / "presets.json") as own:
+        yield own
+
+
+@pytest.fixture
+def empty_presets(tmp_path):
+    """A preset file of one test, which does not exist yet."""
+    with use_preset_file(tmp_path / "presets.json") as own:
+        yield own
+
+
+@contextmanager
+def use_preset_file(path: Path) -> Iterator[UserPresets]:
+    """Make the extension use the user presets in another file."""
+    from freeu.webui.script import FreeU
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(presets, "OWN", UserPresets(tmp_path_factory.mktemp("own") / "presets.json"))
-        yield presets.OWN
+        patch.setattr(FreeU.catalog, "own", UserPresets(path))
+        FreeU.catalog.reload()
+        yield FreeU.catalog.own
+    FreeU.catalog.reload()
 
 
 @pytest.fixture(scope="session")

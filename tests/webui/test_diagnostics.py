@@ -1,4 +1,4 @@
-"""Look: plots of what FreeU does, and pictures without it, through the API, on the page, and where they must not be."""
+"""Extra outputs: plots of what FreeU does, and images without FreeU; through the API, in the host and on the page."""
 
 # ruff: noqa: F401, F811  (fixtures)
 
@@ -9,49 +9,54 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from freeu.webui.wishes import Wishes
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from playwright.sync_api import expect
 
 from freeu import Settings, SettingsError, attach, from_infotext
+from freeu.compat.request import fill_up
+from freeu.diagnostics import charts
 from freeu.diagnostics.recorder import Recorder
+from freeu.settings.extra_outputs import ExtraOutputs, parse_extra_outputs
+from freeu.settings.infotext import DIAGNOSTICS_KEY
 from freeu.settings.settings import TABLE
-from freeu.webui import arguments, look, look_plot, wishes
+from freeu.webui import diagnostics
 from freeu.webui.job import Job
+from freeu.webui.script_args import parse_script_args
 from tests import strategies
-from tests.test_session import call
+from tests.test_hooks import call
 from tests.unets import hooks_on, inputs, shared
 from tests.webui.client import pixels
 from tests.webui.test_browser import Tab, page, small
 from tests.webui.test_script import host, job, run
 
 ON = {"b1": 1.5, "s1": 0.5}
-BOTH = {"look": True, "compare": True}
+BOTH = {"plot": True, "compare": True}
 
 
-def infotexts(drawn):
-    return drawn.info["infotexts"]
+def infotexts(result):
+    return result.info["infotexts"]
 
 
-def shown(drawn):
-    """Which pictures belong together, and which are plots."""
-    return drawn.info["extra_generation_params"].get(look.KEY)
+def indices(result):
+    """Return which images belong together, and which are plots."""
+    return result.info["extra_generation_params"].get(DIAGNOSTICS_KEY)
 
 
-# What a job asks for
+# Arguments
 
 
 @given(strategies.valid, st.booleans(), st.booleans())
-def test_wishes_are_no_parameters(payload, plot, compare):
-    args = arguments.filled_up([{**payload, "look": plot, "compare": compare}])
-    assert wishes.of(args) == Wishes(plot, compare)
-    assert arguments.read(args, {}, 20) if "preset" not in payload else True
-    listed = arguments.filled_up([*Settings().to_dict().values(), plot, compare])
-    assert wishes.of(listed) == Wishes(plot, compare)
-    assert arguments.read(listed, {}, 20) == Settings()
-    assert not {"look", "compare"} & set(TABLE)
+def test_extra_outputs_are_no_parameters(payload, plot, compare):
+    args = fill_up([{**payload, "plot": plot, "compare": compare}])
+    assert parse_extra_outputs(args, {}) == ExtraOutputs(plot, compare)
+    if "preset" not in payload:
+        assert parse_script_args(args, {}, 20, {}) == Settings.parse(payload)
+    in_list = fill_up([*Settings().to_dict().values(), plot, compare])
+    assert parse_extra_outputs(in_list, {}) == ExtraOutputs(plot, compare)
+    assert parse_script_args(in_list, {}, 20, {}) == Settings()
+    assert not {"plot", "look", "compare"} & set(TABLE)
 
 
 @pytest.mark.parametrize(
@@ -59,128 +64,154 @@ def test_wishes_are_no_parameters(payload, plot, compare):
     [[], [False], [{}], [True, "2", 1.3], [True, 0.0, 1.0, 0.0, "Version 2"], [{"enable": True}], list(TABLE)],
     ids=str,
 )
-def test_every_older_payload_asks_for_nothing(args):
-    assert wishes.of(arguments.filled_up(args)) == wishes.NOTHING
+def test_payloads_of_earlier_releases_have_no_extra_outputs(args):
+    assert parse_extra_outputs(fill_up(args), {}) == ExtraOutputs(plot=False, compare=False)
 
 
-def test_ljlebs_object_may_wish_too():
-    args = arguments.filled_up([{"enable": True, "stage_infos": [{"backbone_factor": 1.2}], "look": True}])
-    assert wishes.of(args).look
-    assert arguments.read(args, {}, 20).b1 == 1.2
+def test_the_name_look_of_earlier_releases_means_plot():
+    args = fill_up([{"look": True, "b1": 1.2}])
+    assert parse_extra_outputs(args, {}) == ExtraOutputs(plot=True)
+    assert parse_script_args(args, {}, 20, {}) == Settings(b1=1.2)
+    assert parse_extra_outputs(args, {"look": False}) == ExtraOutputs()
+    assert parse_extra_outputs(args, {"plot": False}) == ExtraOutputs()
+    assert parse_extra_outputs(fill_up([]), {"look": True}) == ExtraOutputs(plot=True)
 
 
-def test_overrides_have_the_last_word():
-    args = arguments.filled_up([{"look": True, "compare": True}])
-    assert wishes.of(args, {"look": False, "b1": 1.2}) == Wishes(look=False, compare=True)
-    assert arguments.read(args, {}, 20, {"look": True}) == Settings()
-    assert not arguments.read(arguments.filled_up([]), {}, 20, {"look": True}).enabled
+@pytest.mark.parametrize("name", ["plot", "look"])
+def test_an_object_for_ljlebs_extension_can_have_extra_outputs(name):
+    args = fill_up([{"enable": True, "stage_infos": [{"backbone_factor": 1.2}], name: True}])
+    assert parse_extra_outputs(args, {}).plot
+    assert parse_script_args(args, {}, 20, {}).b1 == 1.2
 
 
-def test_a_wrong_wish_is_refused_by_name(client):
-    with pytest.raises(SettingsError, match="compare: 3 is not allowed; it is true or false"):
-        wishes.of([{"compare": 3}])
-    with pytest.raises(RuntimeError, match=r"look: .*maybe.* is not allowed"):
-        client.draw({"look": "maybe"})
-    answer = client.post("/freeu/v1/validate", settings={"look": 1})
-    assert (answer.status_code, answer.json()["field"]) == (422, "look")
-    assert client.post("/freeu/v1/validate", settings=BOTH).status_code == 200
-    assert client.get("/freeu/v1/schema").json()["properties"]["look"]["type"] == "boolean"
+def test_the_values_of_a_plot_override_the_extra_outputs():
+    args = fill_up([{"plot": True, "compare": True}])
+    assert parse_extra_outputs(args, {"plot": False, "b1": 1.2}) == ExtraOutputs(plot=False, compare=True)
+    assert parse_script_args(args, {}, 20, {"plot": True}) == Settings()
+    assert not parse_script_args(fill_up([]), {}, 20, {"plot": True}).enabled
 
 
-# Pictures through the API
+def test_an_invalid_extra_output_is_rejected_by_name(client):
+    with pytest.raises(SettingsError, match="compare must be true or false, got 3"):
+        parse_extra_outputs([{"compare": 3}], {})
+    for name in ("plot", "look"):
+        with pytest.raises(RuntimeError, match=r"plot must be true or false, got .*maybe"):
+            client.txt2img({name: "maybe"})
+    answer = client.post("/freeu/v1/validate", settings={"plot": 1})
+    assert (answer.status_code, answer.json()["field"]) == (422, "plot")
+    for accepted in (BOTH, {"look": True}):
+        assert client.post("/freeu/v1/validate", settings=accepted).status_code == 200
+    assert client.get("/freeu/v1/schema").json()["properties"]["plot"]["type"] == "boolean"
+
+
+# Images through the API
 
 
 @pytest.fixture(scope="module")
 def off(client):
-    return client.draw()
+    return client.txt2img()
 
 
 @pytest.fixture(scope="module")
 def on(client):
-    return client.draw(ON)
+    return client.txt2img(ON)
 
 
-def test_a_plot_comes_after_the_picture_which_it_does_not_change(client, on):
-    drawn = client.draw({**ON, "look": True})
-    assert pixels(drawn)[0] == pixels(on)[0]
-    assert shown(drawn) == {"pairs": [], "plots": [1]}
-    assert infotexts(drawn) == infotexts(on) * 2
-    plot = drawn.images[1]
+def test_a_plot_follows_the_image_and_does_not_change_it(client, on):
+    result = client.txt2img({**ON, "plot": True})
+    assert pixels(result)[0] == pixels(on)[0]
+    assert indices(result) == {"pairs": [], "plots": [1]}
+    assert infotexts(result) == infotexts(on) * 2
+    plot = result.images[1]
     assert plot.width == 600
     assert len(set(plot.convert("RGB").getdata())) > 100
 
 
-def test_the_picture_without_freeu_is_what_the_job_without_it_draws(client, on, off):
-    drawn = client.draw({**ON, "compare": True})
-    assert pixels(drawn) == [*pixels(on), *pixels(off)]
-    assert shown(drawn) == {"pairs": [[0, 1]], "plots": []}
-    with_freeu, without = infotexts(drawn)
+def test_the_old_name_of_the_plot_works(client, on):
+    result = client.txt2img({**ON, "look": True})
+    assert pixels(result)[0] == pixels(on)[0]
+    assert indices(result) == {"pairs": [], "plots": [1]}
+
+
+def test_the_image_without_freeu_equals_that_of_a_job_without_freeu(client, on, off):
+    result = client.txt2img({**ON, "compare": True})
+    assert pixels(result) == [*pixels(on), *pixels(off)]
+    assert indices(result) == {"pairs": [[0, 1]], "plots": []}
+    with_freeu, without = infotexts(result)
     assert with_freeu == infotexts(on)[0]
-    assert without == f"{infotexts(off)[0]}, FreeU look: without FreeU"
-    assert from_infotext({"FreeU look": "without FreeU"}) is None
+    assert without == f"{infotexts(off)[0]}, FreeU diagnostics: without FreeU"
+    for key in ("FreeU diagnostics", "FreeU look"):  # the second is that of earlier releases
+        assert from_infotext({key: "without FreeU"}) is None
 
 
 def test_batches_and_hires_fix_with_random_seeds(client):
-    drawn = client.draw(
+    result = client.txt2img(
         {**ON, **BOTH}, batch_size=2, n_iter=2, seed=-1, enable_hr=True, hr_scale=2, denoising_strength=0.6, steps=2
     )
-    assert shown(drawn) == {"pairs": [[0, 4], [1, 5], [2, 6], [3, 7]], "plots": [8, 9]}
-    assert len(drawn.images) == len(infotexts(drawn)) == 10
-    seeds = drawn.info["all_seeds"]
+    assert indices(result) == {"pairs": [[0, 4], [1, 5], [2, 6], [3, 7]], "plots": [8, 9]}
+    assert len(result.images) == len(infotexts(result)) == 10
+    seeds = result.info["all_seeds"]
     assert seeds[4:8] == seeds[:4]
     for name in ("all_prompts", "all_negative_prompts", "all_seeds", "all_subseeds"):
-        assert len(drawn.info[name]) == 10
-    assert [f"Seed: {seed}, " in text for seed, text in zip(seeds, infotexts(drawn), strict=True)] == [True] * 10
+        assert len(result.info[name]) == 10
+    assert [f"Seed: {seed}, " in text for seed, text in zip(seeds, infotexts(result), strict=True)] == [True] * 10
 
 
 def test_img2img(client, off):
-    drawn = client.redraw(off.images[0], {**ON, **BOTH})
-    plain = client.redraw(off.images[0])
-    assert pixels(drawn)[1] == pixels(plain)[0]
-    assert shown(drawn) == {"pairs": [[0, 1]], "plots": [2]}
+    result = client.img2img(off.images[0], {**ON, **BOTH})
+    plain = client.img2img(off.images[0])
+    assert pixels(result)[1] == pixels(plain)[0]
+    assert indices(result) == {"pairs": [[0, 1]], "plots": [2]}
 
 
-def test_off_asks_for_nothing(client, off):
-    drawn = client.draw({"enabled": False, **BOTH})
-    assert pixels(drawn) == pixels(off)
-    assert shown(drawn) is None
+def test_a_job_with_freeu_off_has_no_extra_outputs(client, off):
+    result = client.txt2img({"enabled": False, **BOTH})
+    assert pixels(result) == pixels(off)
+    assert indices(result) is None
 
 
 def test_a_pass_without_freeu_is_not_plotted(client):
-    drawn = client.draw({"look": True, "passes": "hires"}, enable_hr=True, hr_scale=2, denoising_strength=0.6, steps=2)
-    assert shown(drawn)["plots"] == [1]
+    result = client.txt2img(
+        {"plot": True, "passes": "hires"}, enable_hr=True, hr_scale=2, denoising_strength=0.6, steps=2
+    )
+    assert indices(result)["plots"] == [1]
 
 
-def test_the_next_job_is_as_it_was(client, off):
-    client.draw({**ON, **BOTH})
-    assert pixels(client.draw()) == pixels(off)
+def test_the_next_job_is_unchanged(client, off):
+    client.txt2img({**ON, **BOTH})
+    assert pixels(client.txt2img()) == pixels(off)
 
 
-def test_cells_of_a_plot_show_nothing_unless_the_plot_asks(client):
+def test_the_cells_of_a_plot_have_extra_outputs_only_with_an_axis_for_them(client):
     freeu = {**ON, **BOTH}
     axis = ("[FreeU] b1", "1.2, 1.6")
     plain, cells = client.plot(axis, freeu=(ON,)), client.plot(axis, freeu=(freeu,))
     assert pixels(cells) == pixels(plain)
-    asked = client.plot(axis, ("[FreeU] look", "False|True"), freeu=(ON,))
-    assert pixels(asked)[1:3] == pixels(plain)[1:]
-    pictures = asked.images[1:]
-    assert {image.size for image in pictures} == {(64, 64)}
-    assert pictures[2].convert("RGB").getpixel((1, 1)) == (255, 255, 255)
-    with pytest.raises(RuntimeError, match=r"look: .*perhaps.* is not allowed"):
-        client.plot(("[FreeU] look", "perhaps"), typed=True)
+    with_plots = client.plot(axis, ("[FreeU] plot", "False|True"), freeu=(ON,))
+    assert pixels(with_plots)[1:3] == pixels(plain)[1:]
+    cells = with_plots.images[1:]
+    assert {image.size for image in cells} == {(64, 64)}
+    assert cells[2].convert("RGB").getpixel((1, 1)) == (255, 255, 255)
+    assert pixels(client.plot(axis, ("[FreeU] look", "False|True"), freeu=(ON,)))[1:] == pixels(with_plots)[1:]
+
+
+@pytest.mark.parametrize("name", ["plot", "look"])
+def test_an_invalid_value_on_the_axis_of_extra_outputs_is_refused(client, name):
+    with pytest.raises(RuntimeError, match=r"plot must be true or false, got .*perhaps"):
+        client.plot((f"[FreeU] {name}", "perhaps"), typed=True)
 
 
 # In the host
 
 
-def test_nothing_is_loaded_recorded_or_computed_for_who_asks_for_nothing(host, job):
+def test_a_job_without_extra_outputs_loads_and_records_nothing(host, job):
     p = job(ON)
     seen = []
     sample = p.sample
 
     def spy(**kwargs):
         samples = sample(**kwargs)
-        seen.append((p.freeu_run.recorders, p.freeu_run._session.observe))
+        seen.append((p.freeu_job.recorders, p.freeu_job._session.observe))
         return samples
 
     p.sample = spy
@@ -188,32 +219,32 @@ def test_nothing_is_loaded_recorded_or_computed_for_who_asks_for_nothing(host, j
     assert seen == [({}, None)]
     code = "from playground import serve; serve.enter(); import freeu.webui.script, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert "freeu.webui.look" in loaded
-    assert "freeu.webui.look_plot" not in loaded  # the only one that loads matplotlib (tests/test_boundaries.py)
+    assert "freeu.webui.diagnostics" in loaded
+    assert "freeu.diagnostics.charts" not in loaded  # the only module that imports matplotlib (test_architecture.py)
 
 
-def test_no_hook_stays(host, job):
+def test_no_hook_is_left(host, job):
     run(host, job({**ON, **BOTH}))
     assert hooks_on(host.shared.sd_model.model.diffusion_model) == 0
 
 
-def test_a_wildcard_that_chose_a_prompt_is_not_asked_again(host, job):
-    """The second job has the prompts that the first had in the end."""
+def test_the_second_job_has_the_final_prompts_of_the_first(host, job):
+    """An extension for wildcards would choose others."""
     p = job({**ON, **BOTH})
     p.prompt, p.styles = "red apple", ["a style"]
     setup = p.setup_prompts
 
-    def chosen():
+    def setup_prompts():
         setup()
         p.all_prompts = ["strawberry"]
 
-    p.setup_prompts = chosen
+    p.setup_prompts = setup_prompts
     processed = run(host, p)
     assert [text.split("\n")[0] for text in processed.infotexts] == ["strawberry"] * 3
 
 
 @pytest.mark.parametrize("during", ["the first job", "the second job"])
-def test_a_job_that_was_stopped_is_not_compared(host, job, monkeypatch, during):
+def test_a_stopped_job_has_no_comparison(host, job, monkeypatch, during):
     calls = []
     process = host.processing.process_images
 
@@ -229,83 +260,83 @@ def test_a_job_that_was_stopped_is_not_compared(host, job, monkeypatch, during):
     else:
         sample = p.sample
 
-        def stopped(**kwargs):
+        def stop_after_sampling(**kwargs):
             samples = sample(**kwargs)
             host.shared.state.interrupt()
             return samples
 
-        p.sample = stopped
+        p.sample = stop_after_sampling
     with closing(p):
         processed = process(p)
     host.shared.state.end()
     assert len(calls) == (1 if during == "the second job" else 0)
-    assert processed.extra_generation_params[look.KEY] == {"pairs": [], "plots": [1]}
+    assert processed.extra_generation_params[DIAGNOSTICS_KEY] == {"pairs": [], "plots": [1]}
 
 
-def test_a_comparison_that_fails_leaves_the_picture_and_is_told(host, job, monkeypatch):
+def test_a_failed_comparison_keeps_the_image_and_has_a_comment(host, job, monkeypatch):
     process = host.processing.process_images
 
-    def fails(p):
+    def fail(p):
         raise MemoryError("no room")
 
-    monkeypatch.setattr(host.processing, "process_images", fails)
+    monkeypatch.setattr(host.processing, "process_images", fail)
     p = job({**ON, **BOTH})
     with closing(p):
         processed = process(p)
-    assert "FreeU: the pictures without it could not be drawn: MemoryError: no room" in processed.comments
+    assert "FreeU: the images without FreeU could not be generated: MemoryError: no room" in processed.comments
     assert len(processed.images) == len(processed.infotexts) == 2
 
 
-def test_where_no_block_is_met_that_is_told_in_place_of_a_plot(host, job, monkeypatch):
+def test_a_job_without_decoder_blocks_has_a_comment_and_no_plot(host, job, monkeypatch):
     monkeypatch.setattr(host.sd_unet, "current_unet", host.shared.sd_model.model.diffusion_model)
-    processed = run(host, job({**ON, "look": True}))
+    processed = run(host, job({**ON, "plot": True}))
     assert "there is nothing to plot" in processed.comments
     assert len(processed.images) == 1
 
 
-def test_masks_among_the_pictures_stay_where_they_are(host, job):
-    """The host gives masks no infotext. Ours must stand at their pictures' places all the same."""
-    p = job({**ON, "look": True})
+def test_masks_among_the_images_keep_their_place(host, job):
+    """The host gives masks no infotext, but the infotexts must have the indices of their images."""
+    p = job({**ON, "plot": True})
     processed = host.processing.Processed(p, [])
-    picture, mask = Image.new("RGB", (64, 64)), Image.new("RGB", (64, 64))
-    picture.info["parameters"] = "of the picture"
-    processed.images, processed.infotexts, processed.info = [picture, mask], ["of the picture"], "of the picture"
+    image, mask = Image.new("RGB", (64, 64)), Image.new("RGB", (64, 64))
+    image.info["parameters"] = "infotext"
+    processed.images, processed.infotexts, processed.info = [image, mask], ["infotext"], "infotext"
     processed.all_seeds, processed.index_of_first_image = [7], 0
     p.script_args = [0]
-    seen = Run(Settings(), Wishes(look=True))
-    seen.recorders["first pass"] = recorded()
-    look.show(p, processed, seen)
-    assert processed.images[:2] == [picture, mask]
-    assert processed.infotexts == ["of the picture"] * 3
+    finished = Job(Settings(), ExtraOutputs(plot=True))
+    finished.recorders["first pass"] = recorded()
+    diagnostics.add_extra_outputs(p, processed, finished)
+    assert processed.images[:2] == [image, mask]
+    assert processed.infotexts == ["infotext"] * 3
     assert processed.all_seeds == [7] * 3
-    assert processed.images[2].info["parameters"] == "of the picture"
+    assert processed.images[2].info["parameters"] == "infotext"
 
 
 def recorded():
-    """What a small job would have recorded."""
+    """Return the measurements of one call of a small UNet."""
     recorder = Recorder()
     with attach(shared("SDXL"), Settings(), recorder):
         call(shared("SDXL"), *inputs())
     return recorder
 
 
-@pytest.mark.parametrize(("option", "names"), [(False, []), (True, ["-freeu-look.png"])])
+@pytest.mark.parametrize(("option", "names"), [(False, []), (True, ["-freeu-plot.png"])])
 def test_a_plot_is_saved_only_if_the_option_says_so(host, job, monkeypatch, tmp_path, option, names):
     monkeypatch.setitem(host.shared.opts.data, "freeu_save_look", option)
     p = job({**ON, **BOTH})
     p.outpath_samples = str(tmp_path)
     run(host, p)
     saved = list(Path(tmp_path).iterdir())
-    assert [path.name[-len("-freeu-look.png") :] for path in saved] == names
+    assert [path.name[-len("-freeu-plot.png") :] for path in saved] == names
     assert all("FreeU b1: 1.5" in Image.open(path).info["parameters"] for path in saved)
 
 
-def test_the_plot_says_what_the_numbers_are():
-    red, grey = (look._burn([Image.new("RGB", (8, 8), colour)]) for colour in ("red", "#808080"))
-    burnt = look_plot.burnt(red, grey)
-    assert burnt == "Clipped pixels 100.0% (0.0% with FreeU off)\nSaturation 1.00 (0.00 with FreeU off)"
-    assert look_plot.factors(Settings(b1=1.25, high1=0.5), 1) == "b 1.25, s 0.9, high 0.5"
-    assert look_plot.factors(Settings(), 3) == "left alone"
+def test_the_texts_of_the_plot():
+    red, gray = (diagnostics._mean_color_stats([Image.new("RGB", (8, 8), color)]) for color in ("red", "#808080"))
+    text = charts.describe_colors(red, gray)
+    assert text == "Clipped pixels 100.0% (0.0% with FreeU off)\nSaturation 1.00 (0.00 with FreeU off)"
+    assert charts.describe_factors(Settings(b1=1.25, high1=0.5), 1) == "b 1.25, s 0.9, high 0.5"
+    assert charts.describe_factors(Settings(), 3) == "unchanged"
 
 
 # On the page
@@ -313,15 +344,15 @@ def test_the_plot_says_what_the_numbers_are():
 
 @pytest.fixture
 def tab(page):
-    """FreeU on, its inner accordion Look open."""
+    """A tab with FreeU on and its inner accordion Diagnostics open."""
     small(page)
     tab = Tab(page)
     tab.open()
-    tab.open("looks")
+    tab.open("diagnostics")
     return tab
 
 
-def wish(page, name):
+def checkbox(page, name):
     return page.locator(f"#script_txt2img_freeu_{name} input")
 
 
@@ -329,16 +360,16 @@ def thumbnails(page):
     return page.locator("#txt2img_gallery .grid-wrap .thumbnail-item")
 
 
-def test_both_are_off_at_first_and_a_picture_is_then_alone(page, tab):
-    expect(wish(page, "look")).not_to_be_checked()
-    expect(wish(page, "compare")).not_to_be_checked()
+def test_both_are_off_initially_and_the_gallery_has_only_the_image(page, tab):
+    expect(checkbox(page, "plot")).not_to_be_checked()
+    expect(checkbox(page, "compare")).not_to_be_checked()
     tab.generate(1)
     expect(thumbnails(page)).to_have_count(1)
     expect(page.locator(".freeu-compare")).to_have_count(0)
 
 
-def test_a_plot_is_in_the_gallery(page, tab):
-    wish(page, "look").check()
+def test_the_plot_is_in_the_gallery(page, tab):
+    checkbox(page, "plot").check()
     tab.generate(1)
     expect(thumbnails(page)).to_have_count(2)
     expect(page.locator(".freeu-compare")).to_have_count(0)
@@ -348,11 +379,11 @@ def clip(page):
     return page.locator(".freeu-compare-on").evaluate("image => getComputedStyle(image).clipPath")
 
 
-def test_the_slider_is_moved_by_keyboard_and_mouse_and_goes_with_its_pictures(page, tab):
-    wish(page, "compare").check()
+def test_the_slider_moves_by_keyboard_and_mouse_and_belongs_to_its_images(page, tab):
+    checkbox(page, "compare").check()
     tab.generate(1)
     expect(thumbnails(page)).to_have_count(2)
-    slider = page.get_by_role("slider", name="Edge between FreeU off, left, and FreeU on, right")
+    slider = page.get_by_role("slider", name="Divider between FreeU off (left) and FreeU on (right)")
     expect(slider).to_be_visible()
     assert clip(page) == "inset(0px 0px 0px 50%)"
     slider.focus()
@@ -364,45 +395,46 @@ def test_the_slider_is_moved_by_keyboard_and_mouse_and_goes_with_its_pictures(pa
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 4)
     assert 70 <= int(slider.input_value()) <= 80
     sources = [image.get_attribute("src") for image in page.locator(".freeu-compare img").all()]
-    drawn = [fetched(page, source).info["parameters"] for source in sources]
-    assert ["FreeU b1" in text for text in drawn] == [False, True]
+    stored = [fetch_image(page, source).info["parameters"] for source in sources]
+    assert ["FreeU b1" in text for text in stored] == [False, True]
     first = set(sources)
-    wish(page, "compare").uncheck()
+    checkbox(page, "compare").uncheck()
     tab.generate(2)
     expect(page.locator(".freeu-compare")).to_have_count(0)
-    wish(page, "compare").check()
+    checkbox(page, "compare").check()
     tab.generate(3)
     expect(page.locator(".freeu-compare")).to_have_count(1)
     assert first.isdisjoint(image.get_attribute("src") for image in page.locator(".freeu-compare img").all())
 
 
-def fetched(page, source):
+def fetch_image(page, source):
     return Image.open(io.BytesIO(page.request.get(source).body()))
 
 
-def test_a_batch_has_a_slider_a_picture(page, tab):
+def test_a_batch_has_one_slider_per_image(page, tab):
     box = page.locator("#txt2img_batch_size input[type=number]")
     box.fill("2")
     box.press("Tab")
-    wish(page, "look").check()
-    wish(page, "compare").check()
+    checkbox(page, "plot").check()
+    checkbox(page, "compare").check()
     tab.generate(1)
     expect(page.locator(".freeu-compare input[type=range]")).to_have_count(2)
     expect(thumbnails(page)).to_have_count(5)
 
 
-def test_pasting_leaves_them_alone_and_no_picture_tells_of_them(page, tab):
-    wish(page, "look").check()
+def test_images_do_not_store_extra_outputs_and_pasting_does_not_change_them(page, tab):
+    checkbox(page, "plot").check()
     text = tab.generate(1)
-    assert "look" not in text.split("Steps:")[1]
+    for word in ("plot", "look", "diagnostics"):
+        assert word not in text.split("Steps:")[1]
     tab.paste("red apple\nSteps: 4, Sampler: Euler, CFG scale: 3, Seed: 5, Size: 64x64, FreeU b1: 1.2, FreeU s1: 0.6")
     expect(tab.number("b1")).to_have_value("1.2")
-    expect(wish(page, "look")).to_be_checked()
+    expect(checkbox(page, "plot")).to_be_checked()
 
 
 @pytest.mark.parametrize("size", [(1400, 900), (390, 844)], ids=["desktop", "phone"])
-def test_the_slider_stays_within_the_page(page, tab, size):
-    wish(page, "compare").check()
+def test_the_slider_fits_the_page(page, tab, size):
+    checkbox(page, "compare").check()
     tab.generate(1)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.wait_for_function("[...document.querySelectorAll('.freeu-compare img')].every((image) => image.naturalWidth)")

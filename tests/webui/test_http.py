@@ -1,6 +1,6 @@
-"""The extension over HTTP, on the playground, or on the WebUI whose address is in FREEU_URL.
+"""The extension over HTTP, in the playground or in the WebUI whose address is in FREEU_URL.
 
-Pictures are compared with each other, so that any model will do.
+The tests compare images with each other, so they work with any model.
 """
 
 import base64
@@ -8,13 +8,15 @@ import json
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 
 from freeu import Settings, SettingsError, from_infotext, presets, strength
-from freeu.cli import sources
+from freeu.compat.detect import read_image
+from freeu.compat.request import fill_up, parse_arguments
+from freeu.settings.extra_outputs import EXTRA_OUTPUTS
 from freeu.settings.settings import TABLE
-from freeu.webui import arguments, wishes
 from tests import strategies
 from tests.webui.client import SMALL, pixels, reason
 
@@ -24,20 +26,20 @@ LJLEB_OBJECT = {
     "start_ratio": 2,  # of SMALL's 4 steps
     "stage_infos": [{"backbone_factor": 1.5, "skip_factor": 0.5}, {"backbone_factor": 1.6, "skip_factor": 0.2}],
 }
-LJLEB_STAGES = [{"backbone_factor": 1.5, "skip_factor": 0.5}, {"skip_threshold": 0.3}]  # of September 2023
+LJLEB_STAGES = [{"backbone_factor": 1.5, "skip_factor": 0.5}, {"skip_threshold": 0.3}]  # images of September 2023
 
 
 @pytest.fixture(scope="module")
 def off(client):
-    """The picture without FreeU."""
-    return pixels(client.draw())
+    """The image without FreeU."""
+    return pixels(client.txt2img())
 
 
 @pytest.fixture
-def unharmed(client, off):
-    """Afterwards, the picture without FreeU is what it was, bit for bit."""
+def off_is_unchanged(client, off):
+    """Check after the test that the image without FreeU is still bit-identical."""
     yield
-    assert pixels(client.draw()) == off
+    assert pixels(client.txt2img()) == off
 
 
 def test_script_info_lists_every_parameter_for_both_tabs(client):
@@ -46,27 +48,27 @@ def test_script_info_lists_every_parameter_for_both_tabs(client):
     for script in ours:
         switch, *others = script["args"]
         assert switch["value"] is False
-        params = [*list(TABLE.values())[1:], *wishes.NAMES.values()]
-        assert [arg["label"] for arg in others] == [param.label for param in params]
-        assert [arg["value"] for arg in others] == [param.default for param in params]
+        parameters = [*list(TABLE.values())[1:], *EXTRA_OUTPUTS.values()]
+        assert [arg["label"] for arg in others] == [parameter.label for parameter in parameters]
+        assert [arg["value"] for arg in others] == [parameter.default for parameter in parameters]
 
 
-@pytest.mark.usefixtures("unharmed")
-def test_off_is_the_picture_without_the_extension(client, off):
-    for nothing in ({"enabled": False}, {"b1": 1, "s1": 1, "b2": 1, "s2": 1}, {**ON, "start": 0.5, "stop": 0.5}, False):
-        assert pixels(client.draw(nothing)) == off
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_settings_without_an_effect_give_the_image_without_freeu(client, off):
+    for args in ({"enabled": False}, {"b1": 1, "s1": 1, "b2": 1, "s2": 1}, {**ON, "start": 0.5, "stop": 0.5}, False):
+        assert pixels(client.txt2img(args)) == off
 
 
-@pytest.mark.usefixtures("unharmed")
-def test_on_is_another_picture_and_the_same_each_time(client, off):
-    on = pixels(client.draw(ON))
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_freeu_changes_the_image_in_the_same_way_each_time(client, off):
+    on = pixels(client.txt2img(ON))
     assert on != off
-    assert pixels(client.draw(ON)) == on
-    assert pixels(client.draw({**ON, "version": "1"})) not in (on, off)
+    assert pixels(client.txt2img(ON)) == on
+    assert pixels(client.txt2img({**ON, "version": "1"})) not in (on, off)
 
 
 @pytest.mark.parametrize(
-    ("shapes", "meant"),
+    ("payloads", "expected"),
     [
         ([list(Settings(**ON).to_dict().values()), [True, "2", 1.5, 0.5, 1.6, 0.2]], ON),
         ([[{"preset": "SD1.5"}], [{"preset": "SD1.5", "version": 2}]], presets.BUILTIN["SD1.5"].to_dict()),
@@ -74,21 +76,21 @@ def test_on_is_another_picture_and_the_same_each_time(client, off):
     ],
     ids=["list", "preset", "ljleb"],
 )
-def test_every_shape_of_a_payload_gives_the_picture_that_it_means(client, shapes, meant):
-    wanted = pixels(client.draw(meant))
-    for args in shapes:
-        assert pixels(client.draw(*args)) == wanted
+def test_every_form_of_a_payload_gives_the_same_image(client, payloads, expected):
+    image = pixels(client.txt2img(expected))
+    for args in payloads:
+        assert pixels(client.txt2img(*args)) == image
 
 
-def test_automatic_follows_the_loaded_model(client):
+def test_automatic_is_the_preset_for_the_loaded_model(client):
     listed = client.get("/freeu/v1/presets").json()
     name = listed["automatic"]
     if name is None:
         with pytest.raises(RuntimeError, match="preset"):
-            client.draw({"preset": "Automatic"})
+            client.txt2img({"preset": "Automatic"})
     else:
-        wanted = client.draw({"preset": name})
-        assert pixels(client.draw({"preset": "Automatic"})) == pixels(wanted)
+        expected = client.txt2img({"preset": name})
+        assert pixels(client.txt2img({"preset": "Automatic"})) == pixels(expected)
 
 
 # Infotext
@@ -96,35 +98,35 @@ def test_automatic_follows_the_loaded_model(client):
 
 @pytest.fixture(scope="module")
 def _reads_infotext(client):
-    """Forge's API fails at any infotext, FreeU's or not."""
-    plain = client.draw().info["infotexts"][0]
+    """Skip the test in Forge, whose API fails at any infotext."""
+    plain = client.txt2img().info["infotexts"][0]
     if client.post("/sdapi/v1/txt2img", infotext=plain).status_code != 200:
-        pytest.skip("this WebUI's API cannot read an infotext at all")
+        pytest.skip("the API of this WebUI cannot read an infotext")
 
 
-def test_a_picture_tells_its_settings(client):
-    asked = Settings(**ON, version="1", curve="0:0, 1:1", width2=0.25, stage_map="levels")
-    drawn = client.draw(asked.to_dict())
-    infotext = drawn.info["infotexts"][0]
+def test_an_image_stores_its_settings(client):
+    settings = Settings(**ON, version="1", curve="0:0, 1:1", width2=0.25, stage_map="levels")
+    result = client.txt2img(settings.to_dict())
+    infotext = result.info["infotexts"][0]
     assert "FreeU version: 1, FreeU b1: 1.5, FreeU s1: 0.5" in infotext
     assert 'FreeU curve: "0:0, 1:1"' in infotext
-    parameters = client.post("/sdapi/v1/png-info", image=drawn.json["images"][0]).json()["parameters"]
-    assert from_infotext(parameters) == asked
-    assert sources.in_picture(base64.b64decode(drawn.json["images"][0])) == ("this extension", asked)
-    assert "FreeU" not in client.draw().info["infotexts"][0]
+    parameters = client.post("/sdapi/v1/png-info", image=result.json["images"][0]).json()["parameters"]
+    assert from_infotext(parameters) == settings
+    assert read_image(base64.b64decode(result.json["images"][0])) == ("this extension", settings)
+    assert "FreeU" not in client.txt2img().info["infotexts"][0]
 
 
 @pytest.mark.usefixtures("_reads_infotext")
-def test_a_pictures_infotext_restores_its_settings(client):
-    first = client.draw({**ON, "curve": "0:0, 1:1", "version": "1"})
+def test_an_infotext_restores_its_settings(client):
+    first = client.txt2img({**ON, "curve": "0:0, 1:1", "version": "1"})
     again = client.post("/sdapi/v1/txt2img", infotext=first.info["infotexts"][0])
     assert again.json()["images"] == first.json["images"]
-    plain = client.post("/sdapi/v1/txt2img", infotext=client.draw().info["infotexts"][0])
+    plain = client.post("/sdapi/v1/txt2img", infotext=client.txt2img().info["infotexts"][0])
     assert "FreeU" not in plain.json()["info"]
 
 
 @pytest.mark.parametrize(
-    ("keys", "meant"),
+    ("keys", "expected"),
     [
         (
             f"FreeU Stages: {json.dumps(json.dumps(LJLEB_STAGES))}, FreeU Schedule: {json.dumps('2, 1.0, 0.0')}",
@@ -140,15 +142,15 @@ def test_a_pictures_infotext_restores_its_settings(client):
     ids=["ljleb", "reForge", "SD.Next", "Fooocus"],
 )
 @pytest.mark.usefixtures("_reads_infotext")
-def test_another_tools_infotext_gives_the_picture_that_it_means(client, keys, meant):
-    prompt, _, parameters = client.draw().info["infotexts"][0].rpartition("\n")
+def test_the_infotext_of_another_tool_gives_the_same_image(client, keys, expected):
+    prompt, _, parameters = client.txt2img().info["infotexts"][0].rpartition("\n")
     pasted = client.post("/sdapi/v1/txt2img", infotext=f"{prompt}\n{parameters}, {keys}")
-    assert pasted.json()["images"] == client.draw(meant).json["images"]
+    assert pasted.json()["images"] == client.txt2img(expected).json["images"]
 
 
-@pytest.mark.usefixtures("unharmed", "_reads_infotext")
-def test_a_damaged_infotext_is_refused_by_name(client):
-    infotext = client.draw(ON).info["infotexts"][0].replace("FreeU b1: 1.5", "FreeU b1: 15")
+@pytest.mark.usefixtures("off_is_unchanged", "_reads_infotext")
+def test_an_invalid_infotext_is_rejected_by_name(client):
+    infotext = client.txt2img(ON).info["infotexts"][0].replace("FreeU b1: 1.5", "FreeU b1: 15")
     answer = client.post("/sdapi/v1/txt2img", infotext=infotext)
     assert answer.status_code == 500
     assert "b1" in reason(answer)
@@ -158,63 +160,63 @@ def test_a_damaged_infotext_is_refused_by_name(client):
 
 
 @pytest.mark.parametrize(
-    ("args", "named"),
+    ("args", "message"),
     [
-        ([{"b1": 9}], "b1: 9 "),
-        ([{"b1": float("nan")}], "b1: nan "),
-        ([{"b1": "much"}], "b1: 'much' "),
-        ([{"backbone": 1}], "backbone: 1 "),
-        ([{"start": 0.8, "stop": 0.2}], "start: 0.8 "),
-        ([{"curve": "0:0, 2:1"}], "curve: '0:0, 2:1' "),
-        ([{"preset": "SDXXL"}], "preset: 'SDXXL' "),
-        ([{"enable": True, "b1": 1.2}], "enable: True "),
-        ([True, "3"], "version: '3' "),
-        (["on"], "enabled: 'on' "),
-        (LJLEB_LIST[:11], "settings: "),
+        ([{"b1": 9}], "b1 must be between -1 and 3, got 9"),
+        ([{"b1": float("nan")}], "b1 must be between -1 and 3, got nan"),
+        ([{"b1": "much"}], "b1 must be between -1 and 3, got 'much'"),
+        ([{"backbone": 1}], "backbone is not a parameter of FreeU, got 1"),
+        ([{"start": 0.8, "stop": 0.2}], "start must be at most stop, which is 0.2, got 0.8"),
+        ([{"curve": "0:0, 2:1"}], "curve must be empty or points progress:strength"),
+        ([{"preset": "SDXXL"}], "preset must be one of "),
+        ([{"enable": True, "b1": 1.2}], "enable is not a parameter of FreeU, got True"),
+        ([True, "3"], "version must be one of 1, 2, got '3'"),
+        (["on"], "enabled must be true or false, got 'on'"),
+        (LJLEB_LIST[:11], "settings must be 23 values in a list for ljleb/sd-webui-freeu, got "),
     ],
 )
-@pytest.mark.usefixtures("unharmed")
-def test_bad_settings_refuse_the_job_by_name(client, args, named):
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_a_job_with_invalid_settings_is_refused_by_name(client, args, message):
     answer = client.post("/sdapi/v1/txt2img", **SMALL, alwayson_scripts={"freeu": {"args": args}})
     assert answer.status_code == 500
     assert answer.json()["error"] == "SettingsError"
-    assert reason(answer).startswith(named)
-    assert "is not allowed; " in reason(answer)
+    assert reason(answer).startswith(message)
+    assert ", got " in reason(answer)
 
 
-def test_any_payload_gives_what_it_asks_for_or_is_refused(client, off):
-    """Never a picture that ignores what was asked, never a changed next job."""
+def test_a_job_with_any_payload_uses_its_settings_or_is_refused(client, off):
+    """No image ignores a payload, and the next job is unchanged."""
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
     @given(strategies.payloads.map(lambda payload: payload if isinstance(payload, list) else [payload]))
     def check(args):
         try:
             body = {**SMALL, "steps": 1, "alwayson_scripts": {"freeu": {"args": args}}}
             answer = client.post("/sdapi/v1/txt2img", **body)
-        except (RecursionError, ValueError, TypeError):  # what JSON cannot say
+        except (RecursionError, ValueError, TypeError):  # values that JSON does not have
             return
-        asked = _asked(args)
-        if isinstance(asked, SettingsError):
+        expected = _parse(args)
+        if isinstance(expected, SettingsError):
             assert answer.status_code == 500
-            assert asked.field in reason(answer)
+            assert expected.field in reason(answer)
         else:
             assert answer.status_code == 200, answer.text
             parameters = client.post("/sdapi/v1/png-info", image=answer.json()["images"][0]).json()["parameters"]
-            assert from_infotext(parameters) == (asked if asked.enabled else None)
+            assert from_infotext(parameters) == (expected if expected.enabled else None)
 
     check()
-    assert pixels(client.draw()) == off
+    assert pixels(client.txt2img()) == off
 
 
-def _asked(args):
-    """What a payload of one step means."""
+def _parse(args):
+    """Return the settings, or the error, of a payload for a job of one step."""
     try:
-        return arguments.read(arguments.filled_up(args), presets.BUILTIN, 1)
+        return parse_arguments(fill_up(args), presets.BUILTIN, 1)
     except SettingsError as error:
         return error
 
 
-# The life of a job
+# Jobs
 
 
 @pytest.mark.parametrize(
@@ -234,22 +236,22 @@ def _asked(args):
     ],
 )
 def test_samplers(client, sampler):
-    """A window that no step is in changes nothing; both calls of a second-order step are in the window or out."""
+    """A window without a step changes nothing; FreeU is active at both calls of a second-order step, or at none."""
     if sampler not in client.samplers:
-        pytest.skip(f"no sampler {sampler} there")
-    off, on = (pixels(client.draw(args, sampler_name=sampler)) for args in (False, ON))
+        pytest.skip(f"this WebUI has no sampler {sampler}")
+    off, on = (pixels(client.txt2img(args, sampler_name=sampler)) for args in (False, ON))
     assert on != off
-    assert pixels(client.draw({**ON, "start": 0.5, "stop": 0.5}, sampler_name=sampler)) == off
-    half = pixels(client.draw({**ON, "stop": 0.5}, sampler_name=sampler))
+    assert pixels(client.txt2img({**ON, "start": 0.5, "stop": 0.5}, sampler_name=sampler)) == off
+    half = pixels(client.txt2img({**ON, "stop": 0.5}, sampler_name=sampler))
     assert half not in (on, off)
-    assert pixels(client.draw(False, sampler_name=sampler)) == off
+    assert pixels(client.txt2img(False, sampler_name=sampler)) == off
 
 
-@pytest.mark.usefixtures("unharmed")
-def test_hires_fix_and_its_passes(client):
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_passes_of_hires_fix(client):
     hires = {"enable_hr": True, "hr_scale": 2, "hr_upscaler": "Latent", "denoising_strength": 0.7}
-    drawn = {
-        name: pixels(client.draw(args, **hires))
+    results = {
+        name: pixels(client.txt2img(args, **hires))
         for name, args in {
             "off": False,
             "both": ON,
@@ -257,47 +259,47 @@ def test_hires_fix_and_its_passes(client):
             "hires": {**ON, "passes": "hires"},
         }.items()
     }
-    assert len({tuple(picture) for picture in drawn.values()}) == 4
-    assert pixels(client.draw({**ON, "passes": "hires"})) == pixels(client.draw())
-    assert pixels(client.draw({**ON, "passes": "first"})) == pixels(client.draw(ON))
+    assert len({tuple(images) for images in results.values()}) == 4
+    assert pixels(client.txt2img({**ON, "passes": "hires"})) == pixels(client.txt2img())
+    assert pixels(client.txt2img({**ON, "passes": "first"})) == pixels(client.txt2img(ON))
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["img2img", "inpainting"])
-@pytest.mark.usefixtures("unharmed")
+@pytest.mark.usefixtures("off_is_unchanged")
 def test_img2img(client, masked):
-    image = client.draw().image
+    image = client.txt2img().image
     mask = Image.new("L", image.size)
     mask.paste(255, (0, 0, 32, 64))
     job = {"mask_image": mask} if masked else {}
-    client.redraw(image, **job)  # Forge's first inpainting after another job is unlike all later ones
-    off = pixels(client.redraw(image, **job))
-    assert pixels(client.redraw(image, ON, **job)) != off
-    assert pixels(client.redraw(image, **job)) == off
-    assert pixels(client.redraw(image, {**ON, "passes": "hires"}, **job)) == off
+    client.img2img(image, **job)  # in Forge, the first inpainting after another job differs from all later ones
+    off = pixels(client.img2img(image, **job))
+    assert pixels(client.img2img(image, ON, **job)) != off
+    assert pixels(client.img2img(image, **job)) == off
+    assert pixels(client.img2img(image, {**ON, "passes": "hires"}, **job)) == off
 
 
-def test_a_batch_is_its_pictures_alone(client):
-    batch = client.draw(ON, batch_size=2, n_iter=2)
-    alone = [pixels(client.draw(ON, seed=SMALL["seed"] + i))[0] for i in range(4)]
+def test_the_images_of_a_batch_equal_single_images(client):
+    batch = client.txt2img(ON, batch_size=2, n_iter=2)
+    alone = [pixels(client.txt2img(ON, seed=SMALL["seed"] + i))[0] for i in range(4)]
     together = pixels(batch)[-4:]
     assert len(set(together)) == 4
-    # Sums over other batch sizes round otherwise.
+    # Sums over other batch sizes are rounded in another way.
     for one, other in zip(together, alone, strict=True):
         assert max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 1
 
 
 @pytest.mark.parametrize("prompt", ["red apple AND strawberry", "[red apple:strawberry:0.5]", ""])
-@pytest.mark.usefixtures("unharmed")
-def test_prompts_of_several_parts(client, prompt):
-    off = pixels(client.draw(prompt=prompt))
-    assert pixels(client.draw(ON, prompt=prompt)) != off
-    assert pixels(client.draw(prompt=prompt)) == off
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_prompts_with_several_parts(client, prompt):
+    off = pixels(client.txt2img(prompt=prompt))
+    assert pixels(client.txt2img(ON, prompt=prompt)) != off
+    assert pixels(client.txt2img(prompt=prompt)) == off
 
 
 # The X/Y/Z plot
 
 
-def test_every_parameter_is_an_axis_once_on_both_tabs(client):
+def test_both_tabs_have_one_axis_per_parameter(client):
     ours = [f"[FreeU] {name}" for name in ("preset", *TABLE)]
     for script in client.get("/sdapi/v1/script-info").json():
         if script["name"] == "x/y/z plot":
@@ -305,56 +307,67 @@ def test_every_parameter_is_an_axis_once_on_both_tabs(client):
             assert [axis for axis in axes if axis in ours] == ours
 
 
-@pytest.mark.usefixtures("unharmed")
-def test_a_plots_cells_are_the_single_pictures(client):
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_the_cells_of_a_plot_equal_single_images(client):
     cells = pixels(client.plot(("[FreeU] b1", "1, 1.5-1.75 (+0.125)")))[1:]
     singles = [{"b1": 1.0}, {"b1": 1.5}, {"b1": 1.625}, {"b1": 1.75}]
-    assert cells == [pixels(client.draw(single))[0] for single in singles]
+    assert cells == [pixels(client.txt2img(single))[0] for single in singles]
 
 
-@pytest.mark.usefixtures("unharmed")
-def test_axes_with_choices_go_on_top_of_presets(client, off):
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_axes_with_choices_override_presets(client, off):
     plot = client.plot(
         ("[FreeU] enabled", "True|False"), ("[FreeU] preset", "SD1.5|SDXL gentle"), ("[FreeU] s1", "0.9")
     )
-    wanted = [{"preset": name, "s1": 0.9, "enabled": on} for name in ("SD1.5", "SDXL gentle") for on in (True, False)]
-    assert pixels(plot)[1:] == [pixels(client.draw(settings))[0] for settings in wanted]
+    cells = [{"preset": name, "s1": 0.9, "enabled": on} for name in ("SD1.5", "SDXL gentle") for on in (True, False)]
+    assert pixels(plot)[1:] == [pixels(client.txt2img(settings))[0] for settings in cells]
     infotexts = plot.info["infotexts"][1:]
     assert ["FreeU" in infotext.partition("[FreeU]")[0] for infotext in infotexts] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
-    ("axes", "named"),
+    ("axes", "message"),
     [
-        ([("[FreeU] b1", "1.2, 9")], "b1: 9"),
-        ([("[FreeU] b1", "1.2, much")], "b1: 'much'"),
-        ([("[FreeU] version", "2|3")], "version: '3'"),
-        ([("[FreeU] curve", '"0:0, 1:2"')], "curve: '0:0, 1:2'"),
-        ([("[FreeU] preset", "nothing")], "preset: 'nothing'"),
-        ([("[FreeU] start", "0, 0.6"), ("[FreeU] stop", "0.5, 1")], "start: 0.6"),
-        ([("[FreeU] stop", "0.5, 1"), ("[FreeU] start", "0, 0.6")], "start: 0.6"),
-        ([("[FreeU] curve", "0:0, 1:1")], "curve: '0:0, 1:1'"),
+        ([("[FreeU] b1", "1.2, 9")], "b1 must be between -1 and 3, got 9"),
+        ([("[FreeU] b1", "1.2, much")], "b1 must be between -1 and 3, got 'much'"),
+        ([("[FreeU] version", "2|3")], "version must be one of 1, 2, got '3'"),
+        ([("[FreeU] curve", '"0:0, 1:2"')], "each progress once, got '0:0, 1:2'"),
+        ([("[FreeU] preset", "nothing")], "got 'nothing'"),
+        ([("[FreeU] plot", "perhaps")], "plot must be true or false, got 'perhaps'"),
+        (
+            [("[FreeU] start", "0, 0.6"), ("[FreeU] stop", "0.5, 1")],
+            "start must be at most stop, which is 0.5, got 0.6",
+        ),
+        (
+            [("[FreeU] stop", "0.5, 1"), ("[FreeU] start", "0, 0.6")],
+            "start must be at most stop, which is 0.5, got 0.6",
+        ),
+        (
+            [("[FreeU] b1", "1.2, 9"), ("[FreeU] start", "0.6"), ("[FreeU] stop", "1")],
+            "b1 must be between -1 and 3, got 9",
+        ),
+        ([("[FreeU] curve", "0:0, 1:1")], "curve must have quotes around each curve"),
     ],
 )
-@pytest.mark.usefixtures("unharmed")
-def test_a_plot_is_refused_before_its_first_picture(client, axes, named):
-    with pytest.raises(RuntimeError) as refusal:
+@pytest.mark.usefixtures("off_is_unchanged")
+def test_a_plot_with_invalid_values_is_refused_before_its_first_image(client, axes, message):
+    with pytest.raises(RuntimeError) as error:
         client.plot(*axes)
-    status, text = refusal.value.args
+    status, text = error.value.args
     assert status == 500
-    assert named in text
+    assert message in text
 
 
-def test_axes_that_fit_each_other_need_not_fit_the_accordion(client):
+def test_axes_are_not_checked_against_the_values_that_they_override(client):
     start, stop = ("[FreeU] start", "0.6"), ("[FreeU] stop", "0.7, 1")
     for axes in ((start, stop), (stop, start)):
         assert len(client.plot(*axes, freeu=({"stop": 0.5},)).images) == 1 + 2
 
 
-# FreeU's own routes
+# The routes of the extension
 
 
-def test_the_schema_takes_what_a_job_takes(client):
+def test_the_schema_accepts_what_a_job_accepts(client):
     schema = client.get("/freeu/v1/schema").json()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate({**ON, "preset": "Automatic", "version": 2}, schema)
@@ -362,22 +375,22 @@ def test_the_schema_takes_what_a_job_takes(client):
         jsonschema.validate({"b1": 9}, schema)
 
 
-def test_presets_are_listed(client):
+def test_the_presets_are_listed(client):
     listed = client.get("/freeu/v1/presets").json()["presets"]
     assert presets.BUILTIN.items() <= {name: Settings(**preset["settings"]) for name, preset in listed.items()}.items()
     assert all(preset["help"] for preset in listed.values())
 
 
-@pytest.mark.parametrize("asked", [{"preset": "SDXL", "start": 0.25}, LJLEB_LIST, LJLEB_OBJECT, [True, "1"]])
-def test_validate_tells_what_a_job_would_do(client, asked):
-    answer = client.post("/freeu/v1/validate", settings=asked, steps=4).json()
-    meant = Settings(**answer["settings"])
-    args = asked if isinstance(asked, list) else [asked]
-    assert meant == arguments.read(arguments.filled_up(args), presets.BUILTIN, 4)
-    for step, at in enumerate(answer["schedule"]):
-        assert at["step"] == step
-        assert at["strength"] == strength(meant, step, 4)
-        assert at["factors"]["b1"] == pytest.approx(1 + at["strength"] * (meant.b1 - 1))
+@pytest.mark.parametrize("payload", [{"preset": "SDXL", "start": 0.25}, LJLEB_LIST, LJLEB_OBJECT, [True, "1"]])
+def test_validate_describes_what_a_job_would_do(client, payload):
+    answer = client.post("/freeu/v1/validate", settings=payload, steps=4).json()
+    settings = Settings(**answer["settings"])
+    args = payload if isinstance(payload, list) else [payload]
+    assert settings == parse_arguments(fill_up(args), presets.BUILTIN, 4)
+    for step, described in enumerate(answer["schedule"]):
+        assert described["step"] == step
+        assert described["strength"] == strength(settings, step, 4)
+        assert described["factors"]["b1"] == pytest.approx(1 + described["strength"] * (settings.b1 - 1))
     assert len(answer["schedule"]) == 4
 
 
@@ -392,7 +405,7 @@ def test_validate_tells_what_a_job_would_do(client, asked):
         ({"settings": LJLEB_LIST[:11]}, "settings"),
     ],
 )
-def test_validate_names_what_is_wrong(client, body, field):
+def test_validate_names_the_invalid_field(client, body, field):
     answer = client.post("/freeu/v1/validate", **body)
     assert answer.status_code == 422
     assert answer.json()["field"] == field

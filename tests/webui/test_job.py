@@ -1,4 +1,4 @@
-"""FreeU for one job: the right UNet, the right step, and nothing left behind."""
+"""FreeU for one job: on the loaded UNet, at the current step, and without hooks left afterwards."""
 
 import copy
 import gc
@@ -8,23 +8,24 @@ import pytest
 import torch
 
 from freeu import Settings, attach
-from freeu.webui import run
+from freeu.settings.extra_outputs import ExtraOutputs
+from freeu.webui.job import HookManager, close_job, job_of, open_job
 from tests.unets import SHAPES, build, hooks_on, inputs, shared
 
 SETTINGS = Settings(b1=1.4, s1=0.5)
 
 
-class Job:
-    """As much of the host's job as a Run reads."""
+class Processing:
+    """The part of the host's `p` that a Job reads."""
 
     def __init__(self, settings=None, hires=False):
         self.is_hr_pass = hires
         if settings:
-            run.start(self, settings)
+            open_job(self, settings, ExtraOutputs())
 
 
-def params(job, step=0, steps=10, order=1):
-    return SimpleNamespace(denoiser=SimpleNamespace(p=job, step=step, steps=steps, total_steps=order * steps))
+def params(p, step=0, steps=10, order=1):
+    return SimpleNamespace(denoiser=SimpleNamespace(p=p, step=step, steps=steps, total_steps=order * steps))
 
 
 def output(unet):
@@ -43,144 +44,145 @@ def unet():
 
 
 @pytest.fixture
-def turns(unet):
-    turns = run.Turns(lambda: unet)
-    yield turns
-    turns.close()
+def manager(unet):
+    manager = HookManager(lambda: unet)
+    yield manager
+    manager.close()
 
 
-def test_a_job_with_freeu_gets_what_attach_gives(unet, turns):
+def test_a_job_edits_as_attach_does(unet, manager):
     with attach(unet, SETTINGS) as session:
         session.at(0, 10)
-        wanted = output(unet)
-    job = Job(SETTINGS)
-    turns.before_call(params(job))
-    assert torch.equal(output(unet), wanted)
-    assert run.run_of(job).calls == len(SHAPES["SDXL"].channels[1]) + len(SHAPES["SDXL"].channels[2])
-    run.end(job)
+        expected = output(unet)
+    p = Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(p))
+    assert torch.equal(output(unet), expected)
+    assert job_of(p).calls == len(SHAPES["SDXL"].channels[1]) + len(SHAPES["SDXL"].channels[2])
+    close_job(p)
 
 
 @pytest.mark.parametrize(("order", "calls"), [(1, 10), (2, 19), (2, 25), (1, 45)])
-def test_both_calls_of_a_second_order_step_share_its_strength(unet, turns, order, calls):
-    """Heun makes two calls a step; adaptive samplers go on after the last."""
-    job = Job(Settings(start=0.2, stop=0.6))
-    acting = []
+def test_both_calls_of_a_second_order_step_have_the_same_strength(unet, manager, order, calls):
+    """Heun makes two calls per step; adaptive samplers continue after the last step."""
+    p = Processing(Settings(start=0.2, stop=0.6))
+    active = []
     for call in range(calls):
-        before = run.run_of(job).calls
-        turns.before_call(params(job, call, order=order))
+        before = job_of(p).calls
+        manager.on_cfg_denoiser(params(p, call, order=order))
         output(unet)
-        if run.run_of(job).calls > before:
-            acting.append(call)
-    assert acting == list(range(2 * order, 6 * order))
-    run.end(job)
+        if job_of(p).calls > before:
+            active.append(call)
+    assert active == list(range(2 * order, 6 * order))
+    close_job(p)
 
 
-def test_a_job_inside_a_job_has_its_own_say(unet, turns):
-    off, outer, inner = output(unet), Job(SETTINGS), Job()
-    turns.before_call(params(outer))
+def test_a_nested_job_has_its_own_settings(unet, manager):
+    off, outer, inner = output(unet), Processing(SETTINGS), Processing()
+    manager.on_cfg_denoiser(params(outer))
     on = output(unet)
-    turns.before_call(params(inner))
+    manager.on_cfg_denoiser(params(inner))
     assert torch.equal(output(unet), off)
-    turns.before_call(params(outer, 1))
+    manager.on_cfg_denoiser(params(outer, 1))
     assert torch.equal(output(unet), on)
-    other = Job(SETTINGS.replace(b1=1.1))
-    turns.before_call(params(other))
+    other = Processing(SETTINGS.replace(b1=1.1))
+    manager.on_cfg_denoiser(params(other))
     assert hooks_on(unet) == 7
-    run.end(other)
-    turns.before_call(params(outer, 2))
+    close_job(other)
+    manager.on_cfg_denoiser(params(outer, 2))
     assert torch.equal(output(unet), on)
-    run.end(outer)
+    close_job(outer)
 
 
-def test_a_job_that_died_takes_its_hooks_along(unet, turns):
+def test_the_hooks_of_a_failed_job_go_with_its_p(unet, manager):
     off = output(unet)
-    job = Job(SETTINGS)
-    turns.before_call(params(job))
+    p = Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(p))
     assert hooks_on(unet) == 7
-    del job
+    del p
     gc.collect()
     assert hooks_on(unet) == 0
     assert torch.equal(output(unet), off)
 
 
-def test_a_job_that_died_but_is_still_held_gives_way_to_the_next(unet, turns):
-    off, dead = output(unet), Job(SETTINGS)
-    turns.before_call(params(dead))
-    turns.before_call(params(Job()))
+def test_the_next_job_removes_the_hooks_of_a_failed_job_that_is_still_referenced(unet, manager):
+    off, failed = output(unet), Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(failed))
+    manager.on_cfg_denoiser(params(Processing()))
     assert torch.equal(output(unet), off)
 
 
-def test_unloading_the_extension_takes_the_hooks_off(unet, turns):
-    job = Job(SETTINGS)
-    turns.before_call(params(job))
-    turns.close()
+def test_unloading_the_extension_removes_the_hooks(unet, manager):
+    p = Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(p))
+    manager.close()
     assert hooks_on(unet) == 0
 
 
-def test_it_follows_the_refiner_and_counts_both():
+def test_hooks_move_to_the_refiner_and_calls_on_both_models_are_counted():
     unets = [build("SDXL"), build("SDXL refiner")]
-    turns, job = run.Turns(lambda: unets[0]), Job(SETTINGS)
-    turns.before_call(params(job))
+    manager, p = HookManager(lambda: unets[0]), Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(p))
     output(unets[0])
-    on_first = run.run_of(job).calls
+    on_first = job_of(p).calls
     unets.reverse()
-    turns.before_call(params(job, 1))
+    manager.on_cfg_denoiser(params(p, 1))
     assert [hooks_on(unet) for unet in unets] == [10, 0]
     output(unets[0])
-    assert run.run_of(job).calls == on_first + 10
-    run.end(job)
+    assert job_of(p).calls == on_first + 10
+    close_job(p)
     assert [hooks_on(unet) for unet in unets] == [0, 0]
 
 
 @pytest.mark.parametrize(
     ("passes", "first", "hires"), [("both", True, True), ("first", True, False), ("hires", False, True)]
 )
-def test_passes(unet, turns, passes, first, hires):
-    job = Job(SETTINGS.replace(passes=passes))
-    for job.is_hr_pass, acts in ((False, first), (True, hires), (False, first)):
-        turns.before_call(params(job))
-        assert (hooks_on(unet) > 0) == acts
-    run.end(job)
+def test_passes(unet, manager, passes, first, hires):
+    p = Processing(SETTINGS.replace(passes=passes))
+    for p.is_hr_pass, is_active in ((False, first), (True, hires), (False, first)):
+        manager.on_cfg_denoiser(params(p))
+        assert (hooks_on(unet) > 0) == is_active
+    close_job(p)
 
 
-def test_an_unsupported_model_is_told_and_left_alone():
-    turns, job = run.Turns(lambda: torch.nn.Linear(1, 1)), Job(SETTINGS)
-    turns.before_call(params(job))
-    assert "Linear" in run.run_of(job).obstacle
-    assert run.run_of(job).calls == 0
+def test_an_unsupported_model_is_reported_and_unchanged():
+    manager, p = HookManager(lambda: torch.nn.Linear(1, 1)), Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(p))
+    assert "Linear" in job_of(p).problem
+    assert job_of(p).calls == 0
 
 
-def test_a_failing_call_leaves_no_stale_strength(unet):
-    def loaded():
-        if broken:
+def test_an_error_removes_the_hooks_so_that_no_old_strength_stays(unet):
+    def loaded_unet():
+        if fails:
             raise RuntimeError("no UNet")
         return unet
 
-    broken, turns, job = False, run.Turns(loaded), Job(SETTINGS)
-    turns.before_call(params(job))
-    broken = True
+    fails, manager, p = False, HookManager(loaded_unet), Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(p))
+    fails = True
     with pytest.raises(RuntimeError):
-        turns.before_call(params(job, 1))
+        manager.on_cfg_denoiser(params(p, 1))
     assert hooks_on(unet) == 0
+    assert job_of(p).problem == "RuntimeError: no UNet"
 
 
-def test_a_copied_job_shares_freeu_until_it_is_processed_itself(unet, turns):
-    """The host copies a job for each cell of a plot, before it is processed."""
-    job = Job(SETTINGS)
-    cell = copy.copy(job)
-    run.end(cell)
-    assert run.run_of(cell) is None
-    turns.before_call(params(job))
+def test_closing_the_job_of_a_copied_p_does_not_change_the_original(unet, manager):
+    """The host copies `p` for each cell of a plot, before the cell is processed."""
+    p = Processing(SETTINGS)
+    cell = copy.copy(p)
+    close_job(cell)
+    assert job_of(cell) is None
+    manager.on_cfg_denoiser(params(p))
     assert hooks_on(unet) == 7
-    run.end(job)
+    close_job(p)
 
 
-def test_a_unet_that_runs_no_hooks_is_told_from_a_job_that_never_acts(turns):
-    """Such as one that was compiled before: FreeU is asked to act, and edits nothing, also after its end."""
-    late, now = Job(Settings(start=0.5)), Job(SETTINGS)
-    turns.before_call(params(late))
-    turns.before_call(params(now))
-    told = [run.run_of(job) for job in (late, now)]
-    assert [(job.asked, job.calls) for job in told] == [(False, 0), (True, 0)]
-    turns.close()
-    assert [(job.asked, job.calls) for job in told] == [(False, 0), (True, 0)]
+def test_was_active_tells_a_unet_that_runs_no_hooks_from_a_job_without_an_active_step(manager):
+    """A UNet that was compiled before runs no hooks: FreeU is active and edits nothing."""
+    late, now = Processing(Settings(start=0.5)), Processing(SETTINGS)
+    manager.on_cfg_denoiser(params(late))
+    manager.on_cfg_denoiser(params(now))
+    jobs = [job_of(p) for p in (late, now)]
+    assert [(job.was_active, job.calls) for job in jobs] == [(False, 0), (True, 0)]
+    manager.close()
+    assert [(job.was_active, job.calls) for job in jobs] == [(False, 0), (True, 0)]

@@ -1,4 +1,4 @@
-"""The translations in localizations/: all that the page says, and nothing that it does not."""
+"""The translations in localizations/: every text of the page, and no other."""
 
 import json
 import re
@@ -15,57 +15,57 @@ from tests.webui.test_browser import Tab, page  # noqa: F401  (a fixture)
 FOLDER = Path(__file__).parent.parent.parent / "localizations"
 FILES = {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}
 
-CHOICES = {choice for param in TABLE.values() for choice in param.choices}
+CHOICES = {choice for parameter in TABLE.values() for choice in parameter.choices}
 NAMES = {"FreeU", "Custom", "Automatic", *TABLE, *CHOICES}
-"""What infotexts, the API and X/Y/Z plots know by this name. A file's words hold for the whole page, and "both" or
-"first" of another extension's are not ours to translate."""
+"""Names in infotexts, the API and X/Y/Z plots, which are not translated. A translation applies to the whole page, so
+"both" or "first" would be translated in other extensions too."""
 
 NOT_ON_THE_PAGE = {"Overwrite", *(preset.help for preset in PRESETS)}
-"""Texts of ours that are translated although no control of the page has them."""
+"""Translated texts that no control of the page has."""
 
-EDITOR = (Path(__file__).parent.parent.parent / "javascript" / "freeu.js").read_text("utf-8")
+EDITOR = (Path(__file__).parent.parent.parent / "javascript" / "freeu_curve_editor.js").read_text("utf-8")
 
-OF_GRADIO = {"▼", "Clear", "Number"}
-"""What gradio itself puts into an accordion."""
+GRADIO_TEXTS = {"▼", "Clear", "Number"}
+"""Texts that gradio puts into an accordion."""
 
-SAID = ("label", "info", "placeholder", "webui_tooltip")
+TEXT_ATTRIBUTES = ("label", "info", "placeholder", "webui_tooltip")
 
-TRANSLATE = """(words) => {
-    // As the hosts do: text nodes and titles that are a key, without the spaces around them.
+TRANSLATE = """(translations) => {
+    // As the hosts do: text nodes and titles that equal a key, without the spaces around them.
     const ours = document.querySelector('#script_txt2img_freeu_enabled');
     const nodes = document.createTreeWalker(ours, NodeFilter.SHOW_TEXT);
-    const left = new Set();
+    const untranslated = new Set();
     for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
         const text = node.textContent.trim();
-        if (words[text] !== undefined) {
-            node.textContent = words[text];
+        if (translations[text] !== undefined) {
+            node.textContent = translations[text];
         } else if (text && !/^[.\\d]+$/.test(text) && !node.parentElement.closest('.freeu-status, .progress-text')) {
-            left.add(text);
+            untranslated.add(text);
         }
     }
     for (const name of ['title', 'placeholder']) {
         for (const element of [ours, ...ours.querySelectorAll(`[${name}]`)]) {
-            if (words[element[name]] !== undefined) {
-                element[name] = words[element[name]];
+            if (translations[element[name]] !== undefined) {
+                element[name] = translations[element[name]];
             } else if (element[name]) {
-                left.add(element[name]);
+                untranslated.add(element[name]);
             }
         }
     }
-    return [...left];
+    return [...untranslated];
 }"""
-"""Translates the accordion, and returns what is left in English."""
+"""Translates the accordion, and returns the texts that stay in English."""
 
 
-def within(block):
-    """A block of the page, and all that is in it."""
+def descendants(block):
+    """Yield a block of the page and all blocks in it."""
     yield block
     for child in getattr(block, "children", []):
-        yield from within(child)
+        yield from descendants(child)
 
 
 @pytest.fixture(scope="module")
-def said(playground):
+def page_texts(playground):
     """Every text of our controls, on both tabs."""
     ours = [
         block
@@ -73,33 +73,33 @@ def said(playground):
         if re.fullmatch(r"script_(txt|img)2img_freeu_enabled", block.elem_id or "")
     ]
     assert len(ours) == 2
-    parts = [part for block in ours for part in within(block)]
-    texts = {getattr(part, name, None) for part in parts for name in SAID}
+    parts = [part for block in ours for part in descendants(block)]
+    texts = {getattr(part, name, None) for part in parts for name in TEXT_ATTRIBUTES}
     texts |= {part.value for part in parts if isinstance(part, gr.Button)}
     return {text for text in texts if text and not re.fullmatch(r"[.\d]+", text)} - NAMES
 
 
-def test_there_is_japanese():
+def test_there_is_a_japanese_translation():
     assert "ja_JP" in FILES
 
 
 @pytest.mark.parametrize("language", FILES)
-def test_all_that_the_page_says_is_translated_and_nothing_else(said, language):
-    assert "Strengthens the backbone in stage 1 (the deepest blocks)." in said
-    of_editor = {text for text in FILES[language] if f'"{text}"' in EDITOR}
-    assert said | NOT_ON_THE_PAGE | of_editor == set(FILES[language])
+def test_exactly_the_texts_of_the_page_are_translated(page_texts, language):
+    assert "Scales the backbone features of stage 1 (the deepest blocks)." in page_texts
+    editor_texts = {text for text in FILES[language] if f'"{text}"' in EDITOR}
+    assert page_texts | NOT_ON_THE_PAGE | editor_texts == set(FILES[language])
 
 
 @pytest.mark.parametrize("language", FILES)
-def test_what_the_curve_editor_composes_is_translated(language):
-    """Words that no element of the page has as they are, so that the test below cannot find them missing."""
-    composed = re.findall(r'(?:step|percent|timestep): "([^"]+)"|(?:say\(|TITLE = )"([^"]+)"', EDITOR)
-    assert len(composed) == 8
-    assert {a or b for a, b in composed} <= set(FILES[language])
+def test_the_templates_of_the_curve_editor_are_translated(language):
+    """No element of the page has them as they are, so the test of the page cannot find a missing one."""
+    templates = re.findall(r'(?:step|percent|timestep): "([^"]+)"|(?:TITLE|HANDLE_LABEL) = "([^"]+)"', EDITOR)
+    assert len(templates) == 8
+    assert {a or b for a, b in templates} <= set(FILES[language])
 
 
 @pytest.mark.parametrize("language", FILES)
-def test_translations_name_the_same_numbers_and_values(language):
+def test_translations_have_the_same_numbers_and_choices(language):
     for text, translated in FILES[language].items():
         assert translated.strip() == translated != text
         assert set(re.findall(r"\d+(?:\.\d+)?", text)) == set(re.findall(r"\d+(?:\.\d+)?", translated)), text
@@ -109,11 +109,11 @@ def test_translations_name_the_same_numbers_and_values(language):
 
 def test_the_page_in_japanese(page):  # noqa: F811
     tab = Tab(page)
-    for accordion in ("enabled", "schedule", "advanced"):
+    for accordion in ("enabled", "schedule", "advanced", "presets", "diagnostics"):
         tab.open(accordion)
-    left = set(page.evaluate(TRANSLATE, FILES["ja_JP"]))
-    assert left <= NAMES | OF_GRADIO
-    expect(tab.accordion).to_contain_text("ステージ1（最も深いブロック）のバックボーンを強めます。")
+    untranslated = set(page.evaluate(TRANSLATE, FILES["ja_JP"]))
+    assert untranslated <= NAMES | GRADIO_TEXTS
+    expect(tab.accordion).to_contain_text("ステージ1（最も深いブロック）のバックボーン特徴の倍率。")
     expect(tab.accordion).to_contain_text("進行の基準")
     tab.set("b1", "1.7")
     expect(tab.preset).to_have_value("Custom")

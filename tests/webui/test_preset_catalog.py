@@ -1,4 +1,4 @@
-"""One's own presets and other tools' in the API and in plots, and what the WebUI's settings do to neither."""
+"""The user's own presets and those of other tools: in the API, in plots, on the page; and the options of the page."""
 
 import json
 
@@ -8,71 +8,81 @@ import pytest
 from freeu import Settings
 from freeu import presets as built_in
 from freeu.user_presets import UserPresets
-from freeu.webui import options, presets
-from tests.test_otherpresets import FORGE, LJLEB
+from freeu.webui import host, options, preset_catalog
+from freeu.webui.callbacks import Callbacks
+from freeu.webui.preset_catalog import matching_name
+from freeu.webui.script import FreeU
+from tests.test_preset_files import FORGE, LJLEB
 from tests.webui.client import SMALL, Client, pixels, reason
 
 SOFT = Settings(version="1", b1=1.15, s1=0.95, curve="0:0, 1:1")
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    """The user's file, which has one preset."""
-    monkeypatch.setattr(presets, "OWN", UserPresets(tmp_path / "presets.json"))
-    presets.OWN.save("夜 soft", SOFT)
-    return presets.OWN
+def own(empty_presets):
+    """The user's preset file, with one preset."""
+    empty_presets.save("夜 soft", SOFT)
+    FreeU.catalog.reload()
+    return empty_presets
 
 
 @pytest.fixture
-def here(playground):
-    """A client of the playground: these tests write to its presets."""
+def catalog():
+    return FreeU.catalog
+
+
+@pytest.fixture
+def local_client(playground):
+    """A client of the playground only, since these tests write to its preset file."""
     return Client(playground.url)
 
 
 @pytest.fixture
 def opts(playground, monkeypatch):
-    """The WebUI's settings; what is set is taken back."""
+    """Return a function that sets an option of the WebUI until the test ends."""
     from modules import shared
 
     return lambda key, value: monkeypatch.setitem(shared.opts.data, key, value)
 
 
 @pytest.fixture
-def tools(tmp_path, monkeypatch):
-    """Other tools' extensions beside ours, with a user's presets."""
+def other_extensions(tmp_path, monkeypatch):
+    """Other FreeU extensions with preset files; return their folders."""
     from modules import extensions
 
-    theirs, forge = tmp_path / "sd-webui-freeu", tmp_path / "sd_forge_freeu"
-    (theirs / "lib_free_u").mkdir(parents=True)
-    (theirs / "presets.json").write_text(LJLEB)
+    ljleb, forge = tmp_path / "sd-webui-freeu", tmp_path / "sd_forge_freeu"
+    (ljleb / "lib_free_u").mkdir(parents=True)
+    (ljleb / "presets.json").write_text(LJLEB)
     forge.mkdir()
     (forge / "freeu_presets.py").write_text(FORGE)
     (tmp_path / "another").mkdir()
     (tmp_path / "another" / "presets.json").write_text("{}")
-    folders = [tmp_path / "another", theirs, forge, tmp_path / "gone"]
+    folders = [tmp_path / "another", ljleb, forge, tmp_path / "gone"]
     found = [*extensions.extensions, *(extensions.Extension(path.name, str(path)) for path in folders)]
     monkeypatch.setattr(extensions, "extensions", found)
-    return theirs, forge
+    return ljleb, forge
 
 
-def test_a_job_may_ask_for_a_preset_of_ones_own(here):
-    drawn = here.draw({"preset": "夜 soft", "b2": 1.2})
-    assert pixels(drawn) == pixels(here.draw(SOFT.replace(b2=1.2).to_dict()))
-    assert "FreeU b1: 1.15" in drawn.info["infotexts"][0]
+def test_a_job_can_use_an_own_preset(local_client):
+    result = local_client.txt2img({"preset": "夜 soft", "b2": 1.2})
+    assert pixels(result) == pixels(local_client.txt2img(SOFT.replace(b2=1.2).to_dict()))
+    assert "FreeU b1: 1.15" in result.info["infotexts"][0]
 
 
-def test_a_deleted_preset_is_refused_by_name(here, store):
-    store.delete("夜 soft")
-    answer = here.post("/sdapi/v1/txt2img", **SMALL, alwayson_scripts={"freeu": {"args": [{"preset": "夜 soft"}]}})
+def test_a_job_with_a_deleted_preset_is_refused_by_name(local_client, own):
+    own.delete("夜 soft")
+    freeu = {"freeu": {"args": [{"preset": "夜 soft"}]}}
+    answer = local_client.post("/sdapi/v1/txt2img", **SMALL, alwayson_scripts=freeu)
     assert answer.status_code == 500
-    assert reason(answer).startswith("preset: '夜 soft' is not allowed; it is one of Automatic, SD1.4")
+    assert reason(answer).startswith("preset must be one of Automatic, SD1.4")
+    assert "got '夜 soft'" in reason(answer)
 
 
-def test_the_axis_offers_and_draws_it(here):
+def test_the_axis_has_the_own_preset_as_a_choice(local_client):
     axis = _axis("[FreeU] preset")
     assert axis.choices() == ["Automatic", *built_in.BUILTIN, "夜 soft"]
-    plot = here.plot(("[FreeU] preset", "夜 soft, SDXL gentle"), typed=True)
-    singles = [pixels(here.draw({"preset": name}))[0] for name in ("夜 soft", "SDXL gentle")]
+    plot = local_client.plot(("[FreeU] preset", "夜 soft, SDXL gentle"), typed=True)
+    singles = [pixels(local_client.txt2img({"preset": name}))[0] for name in ("夜 soft", "SDXL gentle")]
     assert pixels(plot)[1:] == singles
 
 
@@ -83,59 +93,162 @@ def _axis(label):
     return next(axis for axis in plot.axis_options if axis.label == label)
 
 
-def test_the_schema_and_the_list_have_it(here):
-    schema = here.get("/freeu/v1/schema").json()
+def test_the_routes_have_the_own_preset(local_client):
+    schema = local_client.get("/freeu/v1/schema").json()
     jsonschema.validate({"preset": "夜 soft"}, schema)
-    listed = here.get("/freeu/v1/presets").json()["presets"]
+    listed = local_client.get("/freeu/v1/presets").json()["presets"]
     assert list(listed) == [*built_in.BUILTIN, "夜 soft"]
     assert Settings(**listed["夜 soft"]["settings"]) == SOFT
     assert listed["夜 soft"]["help"] == "Your own."
-    validated = here.post("/freeu/v1/validate", settings={"preset": "夜 soft"}).json()
+    validated = local_client.post("/freeu/v1/validate", settings={"preset": "夜 soft"}).json()
     assert Settings(**validated["settings"]) == SOFT
 
 
-def test_a_pictures_values_have_its_name(playground):
-    assert presets.name_of(SOFT) == "夜 soft"
-    assert presets.name_of(SOFT.replace(enabled=False)) == "夜 soft"
-    assert presets.name_of(SOFT.replace(b1=1.16)) == "Custom"
-    presets.OWN.save("twin", Settings())
-    assert presets.name_of(Settings()) == "SDXL"
-    assert presets.name_of(Settings(), shown="twin") == "twin"
+def test_matching_name():
+    presets = {"one": SOFT, "two": SOFT, "other": Settings()}
+    assert matching_name(SOFT, presets, []) == "one"
+    assert matching_name(SOFT, presets, ["gone", "other", "two"]) == "two"
+    assert matching_name(SOFT.replace(enabled=False), presets, []) == "one"
+    assert matching_name(SOFT.replace(b1=1.16), presets, ["two"]) == "Custom"
 
 
-# Other tools' presets
+def test_the_name_of_values(playground, catalog, own):
+    assert catalog.name_of(SOFT) == "夜 soft"
+    assert catalog.name_of(SOFT.replace(enabled=False)) == "夜 soft"
+    assert catalog.name_of(SOFT.replace(b1=1.16)) == "Custom"
+    own.save("twin", Settings())
+    catalog.reload()
+    assert catalog.name_of(Settings()) == "SDXL"
+    assert catalog.name_of(Settings(), "twin") == "twin"
 
 
-def test_other_tools_presets_are_offered_with_the_tools_name(here, tools):
-    listed = here.get("/freeu/v1/presets").json()["presets"]
-    theirs = ["mine (ljleb)", "plain (ljleb)", "mine (Forge)", "late (Forge)"]
-    assert list(listed) == [*built_in.BUILTIN, "夜 soft", *theirs]
-    assert listed["mine (ljleb)"]["help"] == "From ljleb's presets."
-    drawn = here.draw({"preset": "late (Forge)"})
-    assert pixels(drawn) == pixels(here.draw({"b1": 1.1, "b2": 1.2, "s1": 0.6, "s2": 0.4, "start": 0.5}))
+# Reading the files
 
 
-def test_ones_own_goes_before_another_tools_of_the_same_name(tools, store):
-    store.save("mine (ljleb)", SOFT)
-    assert presets.named()["mine (ljleb)"] == SOFT
+@pytest.fixture
+def reads(monkeypatch):
+    """The names of the functions that read a file or scan a folder, as they are called."""
+    calls = []
+
+    def record(owner, name):
+        function = getattr(owner, name)
+
+        def called(*args):
+            calls.append(name)
+            return function(*args)
+
+        monkeypatch.setattr(owner, name, called)
+
+    record(UserPresets, "read")
+    record(UserPresets, "stamp")
+    record(host, "other_preset_files")
+    record(preset_catalog, "read_preset_file")
+    return calls
 
 
-def test_other_tools_files_are_read_anew_and_a_broken_one_is_no_harm(tools, caplog):
-    theirs, forge = tools
-    (theirs / "presets.json").write_text("{")
+@pytest.mark.usefixtures("playground", "other_extensions")
+def test_moving_a_slider_reads_no_file_and_scans_no_folder(catalog, reads):
+    callbacks = Callbacks(catalog, is_img2img=False)
+    for number in (1.15, 1.2, 9):
+        values = SOFT.to_dict() | {"b1": number}
+        callbacks.refresh("夜 soft", 20, *values.values())
+        callbacks.refresh_steps("Custom", 20, *values.values())
+    assert reads == []
+
+
+@pytest.mark.usefixtures("playground", "other_extensions")
+def test_choosing_a_preset_and_pasting_an_image_read_no_file(catalog, reads):
+    callbacks = Callbacks(catalog, is_img2img=False)
+    assert callbacks.fill("夜 soft", 20, *Settings().to_dict().values())[3] == 1.15
+    callbacks.paste_preset({"FreeU b1": "1.15"})
+    callbacks.paste_status({"FreeU b1": "1.15"})
+    assert reads == []
+
+
+@pytest.mark.usefixtures("playground", "other_extensions")
+def test_opening_the_list_reads_the_files_only_if_one_has_changed(catalog, own, reads):
+    callbacks = Callbacks(catalog, is_img2img=False)
+    catalog.reload()
+    reads.clear()
+    callbacks.open_presets()
+    assert "read" not in reads
+    assert "read_preset_file" not in reads
+    own.save("new", Settings(b1=1.7))
+    reads.clear()
+    callbacks.open_presets()
+    assert reads.count("read") == 1
+    assert reads.count("read_preset_file") == 2
+    reads.clear()
+    assert "new" in _choices(callbacks.close_presets("Custom"))
+    assert callbacks.fill("new", 20, *Settings().to_dict().values())[3] == 1.7
+    assert reads == []
+
+
+def _choices(update):
+    """Return the names in an update of the dropdown; gradio 4 has pairs of label and value."""
+    return [choice if isinstance(choice, str) else choice[0] for choice in update["choices"]]
+
+
+@pytest.mark.usefixtures("playground")
+def test_a_job_reads_the_files_only_if_one_has_changed(local_client, own, catalog, reads):
+    local_client.txt2img({"preset": "夜 soft"}, steps=1)
+    reads.clear()
+    local_client.txt2img({"preset": "夜 soft"}, steps=1)
+    assert "read" not in reads
+    UserPresets(own.path).save("new", Settings(b1=1.7))
+    reads.clear()
+    local_client.txt2img({"preset": "new"}, steps=1)
+    assert reads.count("read") == 1
+
+
+def test_the_choices_include_a_chosen_preset_that_no_longer_exists(playground, catalog, own):
+    callbacks = Callbacks(catalog, is_img2img=False)
+    own.delete("夜 soft")
+    callbacks.open_presets()
+    update = callbacks.close_presets("夜 soft")
+    assert _choices(update) == ["Custom", "Automatic", *built_in.BUILTIN, "夜 soft"]
+    assert "value" not in update
+
+
+# Presets of other tools
+
+
+def test_presets_of_other_tools_have_the_name_of_the_tool(local_client, other_extensions):
+    listed = local_client.get("/freeu/v1/presets").json()["presets"]
+    others = ["mine (ljleb)", "plain (ljleb)", "mine (Forge)", "late (Forge)"]
+    assert list(listed) == [*built_in.BUILTIN, "夜 soft", *others]
+    assert listed["mine (ljleb)"]["help"] == "From the presets of ljleb."
+    result = local_client.txt2img({"preset": "late (Forge)"})
+    assert pixels(result) == pixels(local_client.txt2img({"b1": 1.1, "b2": 1.2, "s1": 0.6, "s2": 0.4, "start": 0.5}))
+
+
+def test_an_own_preset_replaces_that_of_another_tool_with_the_same_name(other_extensions, catalog, own):
+    own.save("mine (ljleb)", SOFT)
+    catalog.reload_if_changed()
+    assert catalog.presets["mine (ljleb)"].settings == SOFT
+
+
+def test_changed_files_of_other_tools_are_read_again_and_a_broken_one_is_left_out(other_extensions, catalog, caplog):
+    ljleb, forge = other_extensions
+    catalog.reload()
+    assert "late (Forge)" in catalog.presets
+    (ljleb / "presets.json").write_text("{")
     (forge / "freeu_presets.py").write_text("presets_custom = [('new', 1.1, 1.2, 0.6, 9, 0, 1)]")
-    assert list(presets.named()) == [*built_in.BUILTIN, "夜 soft"]
-    assert "it is no JSON" in caplog.text
-    assert "s2: 9 is not allowed" in caplog.text
+    assert catalog.reload_if_changed()
+    assert list(catalog.presets) == [*built_in.BUILTIN, "夜 soft"]
+    assert "a preset file must be JSON" in caplog.text
+    assert "s2 must be between -1 and 3, got 9" in caplog.text
     (forge / "freeu_presets.py").unlink()
-    assert list(presets.named()) == [*built_in.BUILTIN, "夜 soft"]
-    assert (theirs / "presets.json").read_text() == "{"
+    assert catalog.reload_if_changed()
+    assert not catalog.reload_if_changed()
+    assert list(catalog.presets) == [*built_in.BUILTIN, "夜 soft"]
+    assert (ljleb / "presets.json").read_text() == "{"
 
 
 # The WebUI's settings
 
 
-def test_they_are_on_the_settings_page(playground):
+def test_the_options_are_on_the_settings_page(playground, own):
     from modules import shared
 
     chosen, enabled = (shared.opts.data_labels[key] for key in ("freeu_default_preset", "freeu_start_enabled"))
@@ -143,25 +256,27 @@ def test_they_are_on_the_settings_page(playground):
     assert chosen.section == enabled.section == ("freeu", "FreeU")
     assert chosen.component_args() == {"choices": ["Automatic", *built_in.BUILTIN, "夜 soft"]}
     assert chosen.component(**chosen.component_args()).get_config()
+    own.save("new", SOFT)
     chosen.refresh()
+    assert chosen.component_args()["choices"][-1] == "new"
 
 
-def test_a_chosen_preset_that_is_gone_can_still_be_shown(opts):
+def test_the_option_keeps_a_preset_that_no_longer_exists(opts, catalog):
     opts("freeu_default_preset", "gone")
-    assert options._choices()[-1] == "gone"
+    assert options._choices(catalog)[-1] == "gone"
 
 
-def test_they_change_nothing_for_the_api(here, opts, playground):
-    """A job there has FreeU where it asks for it, and what it leaves out is what it was."""
-    before = here.get("/sdapi/v1/script-info").json()
-    off, listed = pixels(here.draw()), pixels(here.draw(True, "1"))
+def test_the_options_change_nothing_in_the_api(local_client, opts, playground):
+    """A job of the API uses FreeU only if it says so, and missing values keep their meaning."""
+    before = local_client.get("/sdapi/v1/script-info").json()
+    off, from_list = pixels(local_client.txt2img()), pixels(local_client.txt2img(True, "1"))
     opts("freeu_default_preset", "夜 soft")
     opts("freeu_start_enabled", True)
     playground.reload_ui()
-    assert here.get("/sdapi/v1/script-info").json() == before
-    plain = here.draw()
+    assert local_client.get("/sdapi/v1/script-info").json() == before
+    plain = local_client.txt2img()
     assert "FreeU" not in plain.info["infotexts"][0]
     assert pixels(plain) == off
-    assert pixels(here.draw(True, "1")) == listed
-    assert pixels(here.draw({})) == pixels(here.draw(Settings().to_dict()))
-    assert "FreeU" not in json.dumps(here.draw({"enabled": False}).info)
+    assert pixels(local_client.txt2img(True, "1")) == from_list
+    assert pixels(local_client.txt2img({})) == pixels(local_client.txt2img(Settings().to_dict()))
+    assert "FreeU" not in json.dumps(local_client.txt2img({"enabled": False}).info)

@@ -1,4 +1,4 @@
-"""One's own presets in Chromium: what a user saves, loses only when asked, and finds on both tabs."""
+"""The panel "My presets" in Chromium: saving, renaming, deleting, importing and exporting, on both tabs."""
 
 import json
 import time
@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from freeu import Settings
 from freeu.user_presets import UserPresets
-from freeu.webui import presets
-from tests.test_otherpresets import FORGE, LJLEB
+from freeu.webui.script import FreeU
+from tests.test_preset_files import FORGE, LJLEB
 from tests.webui import test_browser
 from tests.webui.test_browser import Tab
 
@@ -20,25 +20,25 @@ SOFT = Settings(b1=1.15, s1=0.95, curve="0:0, 1:1", width2=0.25, clock="noise")
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    """The user's file, which has one preset."""
-    monkeypatch.setattr(presets, "OWN", UserPresets(tmp_path / "presets.json"))
-    presets.OWN.save("soft", SOFT)
-    return presets.OWN
+def own(empty_presets):
+    """The user's preset file, with one preset."""
+    empty_presets.save("soft", SOFT)
+    FreeU.catalog.reload()
+    return empty_presets
 
 
 @pytest.fixture
-def mine(page, store):
-    return Mine(page)
+def panel(page, own):
+    return Panel(page)
 
 
-class Mine(Tab):
-    """A tab with My presets open."""
+class Panel(Tab):
+    """A tab with the panel "My presets" open."""
 
     def __init__(self, page, name="txt2img"):
         super().__init__(page, name)
         page.locator("#tabs > .tab-nav button", has_text=name).click()
-        expect(self.status).not_to_have_text("")  # the page has started: what it starts with has come
+        expect(self.status).not_to_have_text("")  # the page has got its initial values
         self.open()
         self.open("presets")
         self.name_box = self._text("preset_name")
@@ -52,267 +52,309 @@ class Mine(Tab):
     def press(self, button):
         self._of(f"preset_{button}").click()
 
-    def answer(self, label):
-        """Press the question's first button, which says `label`."""
+    def confirm(self, label):
+        """Press the first button of the question, which has this label."""
         expect(self._of("preset_yes")).to_have_text(label)
         self.press("yes")
 
-    def wait_until_last_offered(self, *names):
-        """Open the dropdown until these are its last presets: an open list cannot be told of new ones."""
+    def wait_for_last_choices(self, *names):
+        """Open the dropdown until these are its last choices."""
         end = time.monotonic() + test_browser.SHORT / 1000
-        while (offered := self.offered()[-len(names) :]) != list(names):
-            assert time.monotonic() < end, offered
+        while (choices := self.choices()[-len(names) :]) != list(names):
+            assert time.monotonic() < end, choices
 
-    def offered(self):
-        """What the dropdown offers, opened anew."""
+    def choices(self):
+        """Open the dropdown and return its choices."""
         self.preset.click()
-        options = self.page.locator("ul.options li")
-        options.first.wait_for()
-        names = [text.removeprefix("✓").strip() for text in options.all_inner_texts()]
-        self.preset.press("Escape")
-        self.name_box.click()
+        self.page.locator("ul.options li").first.wait_for()
+        names = self.shown_choices()
+        self.close_list()
         return names
 
+    def shown_choices(self):
+        """Return the choices in the open list."""
+        texts = self.page.locator("ul.options li").all_inner_texts()
+        return [text.removeprefix("✓").strip() for text in texts]
 
-def test_a_preset_is_saved_and_shown_on_both_tabs(mine, store):
-    mine.set("b1", "1.23")
-    expect(mine.preset).to_have_value("Custom")
-    mine.name_box.fill("  夜の街 ")
-    mine.press("save")
-    expect(mine.message).to_have_text("Saved 夜の街.")
-    expect(mine.preset).to_have_value("夜の街")
-    assert store.presets["夜の街"] == Settings(b1=1.23)
-    mine.wait_until_last_offered("soft", "夜の街")
-    other = Mine(mine.page, "img2img")
-    other.wait_until_last_offered("soft", "夜の街")
+    def close_list(self):
+        """Close the dropdown and wait for its new choices, which gradio 4 would apply to a list opened again."""
+        with self.page.expect_response(_answers_blur):
+            self.preset.press("Escape")
+            self.name_box.click()
+        self.page.wait_for_timeout(100)
+
+
+def _answers_blur(response):
+    """Return True for the answer to `blur`, the only event of closing the dropdown whose single input is text."""
+    data = response.request.post_data_json["data"] if "/run/" in response.url else []
+    return len(data) == 1 and isinstance(data[0], str)
+
+
+def presets_in(own):
+    return own.read().presets
+
+
+def test_a_saved_preset_is_shown_on_both_tabs(panel, own):
+    panel.set("b1", "1.23")
+    expect(panel.preset).to_have_value("Custom")
+    panel.name_box.fill("  夜の街 ")
+    panel.press("save")
+    expect(panel.message).to_have_text("Saved 夜の街.")
+    expect(panel.preset).to_have_value("夜の街")
+    assert presets_in(own)["夜の街"] == Settings(b1=1.23)
+    panel.wait_for_last_choices("soft", "夜の街")
+    other = Panel(panel.page, "img2img")
+    other.wait_for_last_choices("soft", "夜の街")
     other.choose_preset("夜の街")
     expect(other.number("b1")).to_have_value("1.23")
     expect(other.preset).to_have_value("夜の街")
 
 
-def test_what_is_saved_in_img2img_is_shown_in_txt2img(page, store):
-    other = Mine(page, "img2img")
+def test_a_preset_saved_in_img2img_is_shown_in_txt2img(page, own):
+    other = Panel(page, "img2img")
     other.set("b1", "1.23")
     other.name_box.fill("new")
     other.press("save")
     expect(other.preset).to_have_value("new")
-    mine = Mine(page, "txt2img")
-    mine.wait_until_last_offered("soft", "new")
-    mine.choose_preset("new")
-    expect(mine.number("b1")).to_have_value("1.23")
+    panel = Panel(page, "txt2img")
+    panel.wait_for_last_choices("soft", "new")
+    panel.choose_preset("new")
+    expect(panel.number("b1")).to_have_value("1.23")
 
 
-def test_every_value_of_a_preset_fills_its_control(mine):
-    mine.choose_preset("soft")
-    expect(mine.number("b1")).to_have_value("1.15")
-    expect(mine.number("width2")).to_have_value("0.25")
-    expect(mine.curve).to_have_value("0:0, 1:1")
-    expect(mine.page.locator("#script_txt2img_freeu_clock input:checked")).to_have_value("noise")
-    expect(mine.preset).to_have_value("soft")
-    expect(mine.name_box).to_have_value("soft")
+def test_choosing_a_preset_sets_all_controls(panel):
+    panel.choose_preset("soft")
+    expect(panel.number("b1")).to_have_value("1.15")
+    expect(panel.number("width2")).to_have_value("0.25")
+    expect(panel.curve).to_have_value("0:0, 1:1")
+    expect(panel.page.locator("#script_txt2img_freeu_clock input:checked")).to_have_value("noise")
+    expect(panel.preset).to_have_value("soft")
+    expect(panel.name_box).to_have_value("soft")
 
 
-def test_overwriting_asks_first(mine, store):
-    mine.choose_preset("soft")
-    expect(mine.name_box).to_have_value("soft")
-    expect(mine.number("b1")).to_have_value("1.15")
-    mine.set("b1", "1.5")
-    expect(mine.preset).to_have_value("Custom")
-    mine.press("save")
-    expect(mine.question).to_contain_text("Overwrite soft?")
-    assert store.presets == {"soft": SOFT}
-    mine.press("no")
-    expect(mine.question).to_be_hidden()
-    assert store.presets == {"soft": SOFT}
-    mine.press("save")
-    mine.answer("Overwrite")
-    expect(mine.message).to_have_text("Saved soft.")
-    expect(mine.preset).to_have_value("soft")
-    assert store.presets == {"soft": SOFT.replace(b1=1.5)}
+def test_overwriting_asks_first(panel, own):
+    panel.choose_preset("soft")
+    expect(panel.name_box).to_have_value("soft")
+    expect(panel.number("b1")).to_have_value("1.15")
+    panel.set("b1", "1.5")
+    expect(panel.preset).to_have_value("Custom")
+    panel.press("save")
+    expect(panel.question).to_contain_text("Overwrite soft?")
+    assert presets_in(own) == {"soft": SOFT}
+    panel.press("no")
+    expect(panel.question).to_be_hidden()
+    assert presets_in(own) == {"soft": SOFT}
+    panel.press("save")
+    panel.confirm("Overwrite")
+    expect(panel.message).to_have_text("Saved soft.")
+    expect(panel.preset).to_have_value("soft")
+    assert presets_in(own) == {"soft": SOFT.replace(b1=1.5)}
 
 
-def test_renaming(mine, store):
-    mine.choose_preset("soft")
-    expect(mine.name_box).to_have_value("soft")
-    mine.press("rename")
-    expect(mine.new_name).to_have_value("soft")
-    mine.new_name.fill("SDXL")
-    mine.answer("Rename")
-    expect(mine.message).to_contain_text("preset: 'SDXL' is not allowed; a name has 1 to 60 characters")
-    mine.new_name.fill("softer")
-    mine.answer("Rename")
-    expect(mine.message).to_have_text("Renamed soft to softer.")
-    expect(mine.preset).to_have_value("softer")
-    expect(mine.name_box).to_have_value("softer")
-    assert store.presets == {"softer": SOFT}
+def test_renaming(panel, own):
+    panel.choose_preset("soft")
+    expect(panel.name_box).to_have_value("soft")
+    panel.press("rename")
+    expect(panel.new_name).to_have_value("soft")
+    panel.new_name.fill("SDXL")
+    panel.confirm("Rename")
+    expect(panel.message).to_contain_text("preset name must have 1 to 60 visible characters")
+    panel.new_name.fill("softer")
+    panel.confirm("Rename")
+    expect(panel.message).to_have_text("Renamed soft to softer.")
+    expect(panel.preset).to_have_value("softer")
+    expect(panel.name_box).to_have_value("softer")
+    assert presets_in(own) == {"softer": SOFT}
 
 
-def test_deleting_asks_first(mine, store):
-    mine.choose_preset("soft")
-    expect(mine.name_box).to_have_value("soft")
-    mine.press("delete")
-    expect(mine.question).to_contain_text("Delete soft?")
-    assert store.presets == {"soft": SOFT}
-    mine.answer("Delete")
-    expect(mine.message).to_have_text("Deleted soft.")
-    expect(mine.preset).to_have_value("Custom")
-    expect(mine.number("b1")).to_have_value("1.15")
-    assert store.presets == {}
-    mine.wait_until_last_offered("Forge default")
-    Mine(mine.page, "img2img").wait_until_last_offered("Forge default")
-    mine.page.locator("#tabs > .tab-nav button", has_text="txt2img").click()
-    mine.name_box.fill("soft")
-    mine.press("delete")
-    expect(mine.message).to_contain_text("presets of your own are: none yet")
+def test_deleting_asks_first(panel, own):
+    panel.choose_preset("soft")
+    expect(panel.name_box).to_have_value("soft")
+    panel.press("delete")
+    expect(panel.question).to_contain_text("Delete soft?")
+    assert presets_in(own) == {"soft": SOFT}
+    panel.confirm("Delete")
+    expect(panel.message).to_have_text("Deleted soft.")
+    expect(panel.preset).to_have_value("Custom")
+    expect(panel.number("b1")).to_have_value("1.15")
+    assert presets_in(own) == {}
+    panel.wait_for_last_choices("Forge default")
+    Panel(panel.page, "img2img").wait_for_last_choices("Forge default")
+    panel.page.locator("#tabs > .tab-nav button", has_text="txt2img").click()
+    panel.name_box.fill("soft")
+    panel.press("delete")
+    expect(panel.message).to_contain_text("preset must be one of your own presets: none yet, got 'soft'")
 
 
-def test_a_tab_that_shows_a_preset_that_the_other_deletes_goes_on(mine):
-    mine.choose_preset("soft")
-    expect(mine.number("b1")).to_have_value("1.15")
-    mine.name_box.click()  # gradio 3.41 may leave the list open after its last entry was chosen
-    other = Mine(mine.page, "img2img")
+def test_deleting_a_preset_that_the_other_tab_shows(panel):
+    panel.choose_preset("soft")
+    expect(panel.number("b1")).to_have_value("1.15")
+    panel.name_box.click()  # gradio 3.41 may leave the list open after its last entry was chosen
+    other = Panel(panel.page, "img2img")
     other.choose_preset("soft")
     expect(other.number("b1")).to_have_value("1.15")
     other.press("delete")
-    other.answer("Delete")
+    other.confirm("Delete")
     expect(other.preset).to_have_value("Custom")
-    expect(mine.preset).to_have_value("Custom")
-    mine.page.locator("#tabs > .tab-nav button", has_text="txt2img").click()
-    mine.set("b1", "1.3")
-    mine.set("s1", "0.8")
-    expect(mine.status).to_contain_text("b1, s1 on 3 blocks")
-    expect(mine.page.locator(".toast-body, .toast-wrap .error")).to_have_count(0)
+    expect(panel.preset).to_have_value("Custom")
+    panel.page.locator("#tabs > .tab-nav button", has_text="txt2img").click()
+    panel.set("b1", "1.3")
+    panel.set("s1", "0.8")
+    expect(panel.status).to_contain_text("b1, s1 on 3 blocks")
+    expect(panel.page.locator(".toast-body, .toast-wrap .error")).to_have_count(0)
 
 
 @pytest.mark.parametrize("name", ["", "sdxl", "a, b", "x" * 61])
-def test_a_name_that_is_not_allowed_is_told_and_nothing_saved(mine, store, name):
-    mine.name_box.fill(name)
-    mine.press("save")
-    expect(mine.message).to_contain_text("is not allowed; a name has 1 to 60 characters")
-    assert store.presets == {"soft": SOFT}
+def test_an_invalid_name_shows_an_error_and_saves_nothing(panel, own, name):
+    panel.name_box.fill(name)
+    panel.press("save")
+    expect(panel.message).to_contain_text("preset name must have 1 to 60 visible characters")
+    assert presets_in(own) == {"soft": SOFT}
 
 
-def test_wrong_values_are_not_saved(mine, store):
-    mine.open("schedule")
-    mine.curve.fill("0:0, 2:1")
-    mine.name_box.fill("wrong")
-    mine.press("save")
-    expect(mine.message).to_contain_text("curve: '0:0, 2:1' is not allowed")
-    assert store.presets == {"soft": SOFT}
+def test_invalid_values_are_not_saved(panel, own):
+    panel.open("schedule")
+    panel.curve.fill("0:0, 2:1")
+    panel.name_box.fill("wrong")
+    panel.press("save")
+    expect(panel.message).to_contain_text("curve must be empty or points progress:strength")
+    assert presets_in(own) == {"soft": SOFT}
 
 
-def test_sending_to_the_other_tab_takes_a_new_preset_along(mine):
-    test_browser.small(mine.page)
-    mine.set("b1", "1.23")
-    mine.name_box.fill("new")
-    mine.press("save")
-    expect(mine.preset).to_have_value("new")
-    mine.generate(1)
-    mine.page.locator("#txt2img_results button", has_text="Send to img2img").click()
-    other = Tab(mine.page, "img2img")
+def test_send_to_img2img_shows_a_new_preset_there(panel):
+    test_browser.small(panel.page)
+    panel.set("b1", "1.23")
+    panel.name_box.fill("new")
+    panel.press("save")
+    expect(panel.preset).to_have_value("new")
+    panel.generate(1)
+    panel.page.locator("#txt2img_results button", has_text="Send to img2img").click()
+    other = Tab(panel.page, "img2img")
     expect(other.number("b1")).to_have_value("1.23")
     expect(other.preset).to_have_value("new")
 
 
-def test_pasting_a_picture_shows_the_preset_that_made_it(mine, store):
-    store.save("elsewhere", Settings(b1=1.31))
-    mine.paste(f"{test_browser.INFOTEXT}, FreeU version: 2, FreeU b1: 1.31")
-    expect(mine.preset).to_have_value("elsewhere")
+def test_pasting_an_image_shows_its_preset(panel, own):
+    own.save("elsewhere", Settings(b1=1.31))
+    panel.paste(f"{test_browser.INFOTEXT}, FreeU version: 2, FreeU b1: 1.31")
+    expect(panel.preset).to_have_value("elsewhere")
 
 
-def test_a_page_that_is_open_learns_of_a_preset_that_was_saved_elsewhere(mine, store):
-    UserPresets(store.path).save("elsewhere", Settings(b1=1.7))
-    mine.wait_until_last_offered("soft", "elsewhere")
+def test_opening_the_list_shows_a_preset_that_another_process_saved(panel, own):
+    UserPresets(own.path).save("elsewhere", Settings(b1=1.7))
+    panel.wait_for_last_choices("soft", "elsewhere")
 
 
-def test_choosing_a_preset_that_was_deleted_elsewhere_is_told(mine, store):
-    UserPresets(store.path).delete("soft")
-    mine.choose_preset("soft")
-    expect(mine.status).to_have_text("There is no preset soft any more.")
-    expect(mine.preset).to_have_value("Custom")
+def test_an_open_list_keeps_all_choices_while_the_files_are_read(panel, own):
+    """gradio 4 filters an open list by the text in the box when it gets new choices."""
+    UserPresets(own.path).save("elsewhere", Settings(b1=1.7))
+    for last in ("soft", "elsewhere"):
+        panel.preset.click()
+        panel.page.wait_for_timeout(1000)  # for the answer to the event
+        names = panel.shown_choices()
+        assert names[:2] == ["Custom", "Automatic"]
+        assert names[-1] == last
+        panel.close_list()
+    panel.choose_preset("elsewhere")
+    expect(panel.number("b1")).to_have_value("1.7")
+
+
+def test_choosing_a_preset_that_another_process_deleted(panel, own):
+    UserPresets(own.path).delete("soft")
+    panel.choose_preset("soft")
+    expect(panel.status).to_have_text("There is no preset soft.")
+    expect(panel.preset).to_have_value("Custom")
 
 
 # Import and export
 
 
-def test_export_and_import(mine, store, tmp_path):
-    mine.press("export")
-    expect(mine.message).to_have_text("1 preset to download:")
-    with mine.page.expect_download() as download:
-        mine._of("preset_file").locator("a").first.click()
+def test_export_and_import(panel, own, tmp_path):
+    panel.press("export")
+    expect(panel.message).to_have_text("1 preset to download:")
+    with panel.page.expect_download() as download:
+        panel._of("preset_file").locator("a").first.click()
     assert download.value.suggested_filename == "freeu-presets.json"
     file = tmp_path / "exported.json"
     download.value.save_as(file)
     assert set(json.loads(file.read_text("utf-8"))["presets"]) == {"soft"}
-    store.delete("soft")
-    mine._of("preset_import").locator("xpath=..").locator("input[type=file]").set_input_files(file)
-    expect(mine.message).to_have_text("Imported: soft.")
-    assert store.presets == {"soft": SOFT}
-    mine.wait_until_last_offered("Forge default", "soft")
+    own.delete("soft")
+    panel._of("preset_import").locator("xpath=..").locator("input[type=file]").set_input_files(file)
+    expect(panel.message).to_have_text("Imported: soft.")
+    assert presets_in(own) == {"soft": SOFT}
+    panel.wait_for_last_choices("Forge default", "soft")
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("presets.json", LJLEB.replace("mine", "soft"), "Imported: soft (2), plain. soft is now soft (2)."),
         ("freeu_presets.py", FORGE, "Imported: mine, late."),
-        ("freeu_presets.py", FORGE.replace("1.2, 1.4", "9, 1.4"), "Imported: late. mine was left out: b1: 9 is not"),
-        ("presets.json", "{", "it is no JSON"),
-        ("presets.json", '{"version": 9, "presets": {}}', "update the extension"),
+        (
+            "freeu_presets.py",
+            FORGE.replace("1.2, 1.4", "9, 1.4"),
+            "Imported: late. mine was left out: b1 must be between -1 and 3, got 9",
+        ),
+        ("presets.json", "{", "a preset file must be JSON"),
+        (
+            "presets.json",
+            '{"version": 9, "presets": {}}',
+            "version must be 1 in this release, got 9. Update the extension",
+        ),
     ],
 )
-def test_importing_other_files(mine, store, tmp_path, name, text, told):
+def test_importing_files_of_other_tools_and_broken_files(panel, own, tmp_path, name, text, message):
     file = tmp_path / "upload" / name
     file.parent.mkdir()
     file.write_text(text)
-    mine._of("preset_import").locator("xpath=..").locator("input[type=file]").set_input_files(file)
-    expect(mine.message).to_contain_text(told)
-    assert store.presets["soft"] == SOFT
+    panel._of("preset_import").locator("xpath=..").locator("input[type=file]").set_input_files(file)
+    expect(panel.message).to_contain_text(message)
+    assert presets_in(own)["soft"] == SOFT
 
 
-# What is wrong with the file
+# Problems of the file
 
 
-def test_a_broken_file_is_told_on_the_page_and_the_built_in_presets_work(page, store):
-    store.path.write_text('{"version": 1, "pres')
-    mine = Mine(page)
-    expect(mine.status).to_contain_text("presets.json could not be read (it is no JSON: ")
-    [broken] = store.path.parent.glob("presets.broken-*.json")
-    expect(mine.status).to_contain_text(f"it is kept as {broken.name}")
-    mine.choose_preset("SD1.5")
-    expect(mine.number("b2")).to_have_value("1.6")
-    mine.name_box.fill("again")
-    mine.press("save")
-    expect(mine.message).to_have_text("Saved again.")
-    expect(mine.preset).to_have_value("again")
+def test_a_broken_file_is_kept_under_another_name_and_the_built_in_presets_work(page, own):
+    own.path.write_text('{"version": 1, "pres')
+    panel = Panel(page)
+    expect(panel.status).to_contain_text("presets.json could not be read (a preset file must be JSON: ")
+    [broken] = own.path.parent.glob("presets.broken-*.json")
+    expect(panel.status).to_contain_text(f"it was kept as {broken.name}")
+    panel.choose_preset("SD1.5")
+    expect(panel.number("b2")).to_have_value("1.6")
+    panel.name_box.fill("again")
+    panel.press("save")
+    expect(panel.message).to_have_text("Saved again.")
+    expect(panel.preset).to_have_value("again")
 
 
-def test_a_bad_preset_is_told_by_name_and_the_others_are_offered(mine, store):
-    document = json.loads(store.path.read_text())
+def test_an_invalid_preset_is_reported_by_name_and_the_others_work(panel, own):
+    document = json.loads(own.path.read_text())
     document["presets"]["bad"] = {"b1": 9}
-    store.path.write_text(json.dumps(document))
-    mine.choose_preset("soft")
-    expect(mine.number("b1")).to_have_value("1.15")
-    expect(mine.status).to_contain_text("bad cannot be used: b1: 9 is not allowed")
-    mine.name_box.fill("bad")
-    mine.press("save")
-    mine.answer("Overwrite")
-    expect(mine.status).not_to_contain_text("bad")
-    assert store.presets == {"soft": SOFT, "bad": SOFT}
+    own.path.write_text(json.dumps(document))
+    panel.choose_preset("soft")
+    expect(panel.number("b1")).to_have_value("1.15")
+    expect(panel.status).to_contain_text("bad cannot be used: b1 must be between -1 and 3, got 9")
+    panel.name_box.fill("bad")
+    panel.press("save")
+    panel.confirm("Overwrite")
+    expect(panel.status).not_to_contain_text("bad")
+    assert presets_in(own) == {"soft": SOFT, "bad": SOFT}
 
 
-# What the page starts with
+# Options
 
 
 @pytest.fixture
 def opts(playground, monkeypatch):
-    """The WebUI's settings; what is set is taken back."""
+    """Return a function that sets an option of the WebUI until the test ends."""
     from modules import shared
 
     return lambda key, value: monkeypatch.setitem(shared.opts.data, key, value)
 
 
-def reopened(page):
+def reload_page(page):
     page.reload()
     page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
     return Tab(page)
@@ -322,7 +364,7 @@ def reopened(page):
 def test_the_page_starts_with_the_chosen_preset(page, opts, enabled):
     opts("freeu_default_preset", "soft")
     opts("freeu_start_enabled", enabled)
-    tab = reopened(page)
+    tab = reload_page(page)
     expect(tab.preset).to_have_value("soft")
     expect(tab.number("b1")).to_have_value("1.15")
     expect(tab.switch).to_be_checked(checked=enabled)
@@ -331,9 +373,9 @@ def test_the_page_starts_with_the_chosen_preset(page, opts, enabled):
     expect(other.switch).to_be_checked(checked=enabled)
 
 
-def test_starting_enabled_draws_with_freeu_at_once(page, opts):
+def test_with_the_option_on_at_start_the_first_job_uses_freeu(page, opts):
     opts("freeu_start_enabled", True)
-    tab = reopened(page)
+    tab = reload_page(page)
     expect(tab.switch).to_be_checked()
     expect(tab.status).to_contain_text("steps 1 to 20 of 20")
     test_browser.small(page)
@@ -342,23 +384,23 @@ def test_starting_enabled_draws_with_freeu_at_once(page, opts):
     assert "FreeU" not in tab.generate(2)
 
 
-def test_automatic_is_the_loaded_models(page, opts):
+def test_automatic_at_start_is_the_preset_for_the_loaded_model(page, opts):
     opts("freeu_default_preset", "Automatic")
-    tab = reopened(page)
+    tab = reload_page(page)
     expect(tab.preset).to_have_value("SDXL")
 
 
-def test_a_preset_to_start_with_that_is_gone_is_told(page, opts):
+def test_a_missing_preset_at_start_shows_an_error(page, opts):
     opts("freeu_default_preset", "gone")
-    tab = reopened(page)
-    mine = Mine(page)
-    expect(mine.message).to_have_text("There is no preset gone any more.")
+    tab = reload_page(page)
+    panel = Panel(page)
+    expect(panel.message).to_have_text("There is no preset gone.")
     expect(tab.number("b1")).to_have_value("1.3")
 
 
 @pytest.fixture
-def built_as_in_a_webui(playground):
-    """A page as AUTOMATIC1111 and Forge make it: each tab in Blocks of its own, rendered into the page later."""
+def page_with_separate_tabs(playground):
+    """The address of a page made as in AUTOMATIC1111 and Forge: each tab is a gr.Blocks, rendered into the page."""
     from modules import scripts
     from modules._app import app_options
 
@@ -374,7 +416,7 @@ def built_as_in_a_webui(playground):
         for name, interface in tabs.items():
             with gr.Tab(name):
                 interface.render()
-    with gr.Blocks():  # the API asks for initial values in the same way
+    with gr.Blocks():  # the API reads the initial values in this way
         for script in scripts.scripts_txt2img.scripts:
             script.ui(False)
     launched = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "app_kwargs": app_options()}
@@ -384,11 +426,11 @@ def built_as_in_a_webui(playground):
     playground.reload_ui()
 
 
-def test_tabs_that_are_made_one_by_one_share_the_presets_too(browser, opts, store, built_as_in_a_webui):
+def test_separate_tabs_share_the_presets(browser, opts, own, page_with_separate_tabs):
     opts("freeu_default_preset", "soft")
     opts("freeu_start_enabled", True)
     page = browser.new_context(viewport={"width": 1400, "height": 1400}).new_page()
-    page.goto(built_as_in_a_webui)
+    page.goto(page_with_separate_tabs)
     tabs = [Tab(page), Tab(page, "img2img")]
     for tab in tabs:
         expect(tab.preset).to_have_value("soft")

@@ -1,4 +1,4 @@
-"""A script's arguments to Settings: the page's list, flat names, and both shapes of ljleb's extension."""
+"""A script's arguments as Settings: the page's list, flat names, and both forms of ljleb's extension."""
 
 import pytest
 from hypothesis import given
@@ -6,89 +6,86 @@ from hypothesis import strategies as st
 
 from freeu import Settings, SettingsError, presets
 from freeu.compat.ljleb import STAGE_FIELDS
+from freeu.compat.request import fill_up
 from freeu.settings.settings import TABLE
-from freeu.webui import arguments
+from freeu.webui.script_args import parse_script_args
 from tests import strategies
 
-INITIAL = [False, *(param.default for name, param in TABLE.items() if name != "enabled")]
 LJLEB_STAGES = [1.2, 0.9, 0.0, 0.5, 0.0, 1.0, 1.4, 0.2, 0.25, 0.75, 0.1, 1.1, 1.0, 1.0, 0.0, 0.5, 0.0, 1.0]
 LJLEB = Settings(version="1", b1=1.2, s1=0.9, b2=1.4, s2=0.2, offset2=0.25, width2=0.75, cutoff2=0.1, high2=1.1)
-NOTHING = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
+NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 
 
-def through_the_api(args):
-    """As the host hands them on: filled up with the page's initial values, or cut."""
-    return [*args, *INITIAL[len(args) :]][: len(INITIAL)]
+def parse(*args, steps=20, **overrides):
+    """Parse arguments as the host passes them on: filled up with the page's initial values, or cut."""
+    return parse_script_args(fill_up(args), presets.BUILTIN, steps, overrides)
 
 
-def read(*args, steps=20, **overrides):
-    return arguments.read(through_the_api(args), presets.BUILTIN, steps, overrides)
-
-
-def test_the_page_that_nobody_touched_is_off():
-    assert not read().enabled
-    assert read() == Settings(enabled=False)
+def test_the_initial_values_of_the_page_are_off():
+    assert not parse().enabled
+    assert parse() == Settings(enabled=False)
 
 
 @given(strategies.valid)
-def test_flat_names_mean_what_they_mean_to_the_core(payload):
-    assert read(payload) == Settings.parse(payload)
+def test_flat_names_mean_the_same_as_in_settings_parse(payload):
+    assert parse(payload) == Settings.parse(payload)
 
 
 @given(strategies.valid, st.integers(1, len(TABLE)))
 def test_a_list_is_read_in_the_order_of_the_table(payload, length):
-    wanted = Settings.parse(payload).to_dict()
-    assert read(*wanted.values()) == Settings(**wanted)
+    values = Settings.parse(payload).to_dict()
+    assert parse(*values.values()) == Settings(**values)
     try:
-        shorter = Settings(**dict(zip(TABLE, through_the_api(list(wanted.values())[:length]), strict=True)))
-    except SettingsError:  # start after the stop that was left out
+        shorter = Settings(**dict(zip(TABLE, fill_up(list(values.values())[:length]), strict=False)))
+    except SettingsError:  # start is after the initial stop
         return
-    assert read(*list(wanted.values())[:length]) == shorter
+    assert parse(*list(values.values())[:length]) == shorter
 
 
-def test_an_empty_object_is_freeu_at_its_defaults():
-    assert read({}) == Settings()
+def test_an_empty_object_means_the_defaults():
+    assert parse({}) == Settings()
 
 
 @pytest.mark.parametrize(
-    ("payload", "meant"),
+    ("payload", "expected"),
     [
-        ({"enable": True}, {"version": "1", **NOTHING}),
-        ({"stage_infos": [{"backbone_factor": 1.2}]}, {"version": "1", **NOTHING, "b1": 1.2}),
-        ({"stage_infos": [{}, {"skip_factor": 0.2}]}, {"version": "1", **NOTHING, "s2": 0.2}),
-        ({"enable": False, "version": "2"}, {"enabled": False, **NOTHING}),
-        ({"start_ratio": 5, "version": 2}, {"start": 0.25, **NOTHING}),
-        ({"start_ratio": 0.25, "stop_ratio": 10}, {"version": "1", "start": 0.25, "stop": 0.5, **NOTHING}),
-        ({"stop_ratio": 1}, {"version": "1", "stop": 0.05, **NOTHING}),
-        ({"stop_ratio": 1.0}, {"version": "1", "stop": 1, **NOTHING}),
-        ({"stop_ratio": 99}, {"version": "1", "stop": 1, **NOTHING}),
-        ({"transition_smoothness": 0.5}, {"version": "1", "smoothness": 0.5, **NOTHING}),
-        ({"stage_infos": [{"skip_threshold": 0.3}]}, {"version": "1", "cutoff1": 0.3, **NOTHING}),
+        ({"enable": True}, {"version": "1", **NEUTRAL}),
+        ({"stage_infos": [{"backbone_factor": 1.2}]}, {"version": "1", **NEUTRAL, "b1": 1.2}),
+        ({"stage_infos": [{}, {"skip_factor": 0.2}]}, {"version": "1", **NEUTRAL, "s2": 0.2}),
+        ({"enable": False, "version": "2"}, {"enabled": False, **NEUTRAL}),
+        ({"start_ratio": 5, "version": 2}, {"start": 0.25, **NEUTRAL}),
+        ({"start_ratio": 0.25, "stop_ratio": 10}, {"version": "1", "start": 0.25, "stop": 0.5, **NEUTRAL}),
+        ({"stop_ratio": 1}, {"version": "1", "stop": 0.05, **NEUTRAL}),
+        ({"stop_ratio": 1.0}, {"version": "1", "stop": 1, **NEUTRAL}),
+        ({"stop_ratio": 99}, {"version": "1", "stop": 1, **NEUTRAL}),
+        ({"transition_smoothness": 0.5}, {"version": "1", "smoothness": 0.5, **NEUTRAL}),
+        ({"stage_infos": [{"skip_threshold": 0.3}]}, {"version": "1", "cutoff1": 0.3, **NEUTRAL}),
     ],
 )
-def test_ljlebs_object_keeps_its_meaning(payload, meant):
-    assert read(payload) == Settings(**meant)
+def test_an_object_for_ljlebs_extension_keeps_its_meaning(payload, expected):
+    assert parse(payload) == Settings(**expected)
 
 
-def test_a_whole_ljleb_object():
+def test_an_object_for_ljlebs_extension_with_all_stages():
     stages = [dict(zip(STAGE_FIELDS, LJLEB_STAGES[i : i + 6], strict=True)) for i in (0, 6, 12)]
-    assert read({"enable": True, "version": "1", "stage_infos": stages}) == LJLEB
+    assert parse({"enable": True, "version": "1", "stage_infos": stages}) == LJLEB
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_ljlebs_list_of_23(version):
+def test_a_list_of_23_values_for_ljlebs_extension(version):
     args = [True, 0.2, 1, 0.5, f"Version {version}", *LJLEB_STAGES]
     assert len(args) == 23
-    # In the list, start and stop are shares, whole or not.
-    assert read(*args) == LJLEB.replace(version=version, start=0.2, stop=1, smoothness=0.5)
-    assert read(False, *args[1:]) == LJLEB.replace(version=version, start=0.2, stop=1, smoothness=0.5, enabled=False)
+    # In the list, start and stop are shares even if they are whole numbers.
+    assert parse(*args) == LJLEB.replace(version=version, start=0.2, stop=1, smoothness=0.5)
+    assert parse(False, *args[1:]) == LJLEB.replace(version=version, start=0.2, stop=1, smoothness=0.5, enabled=False)
 
 
 @pytest.mark.parametrize("length", range(5, 23))
-def test_a_shorter_ljleb_list_is_refused_since_the_host_fills_it_up_with_our_values(length):
+def test_a_shorter_list_for_ljlebs_extension_is_rejected(length):
+    """The host fills it up with our initial values, which mean something else."""
     args = [True, 0.2, 1, 0.5, "Version 1", *LJLEB_STAGES]
     with pytest.raises(SettingsError, match="23 values"):
-        read(*args[:length])
+        parse(*args[:length])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +95,7 @@ def test_a_shorter_ljleb_list_is_refused_since_the_host_fills_it_up_with_our_val
         ([{"enable": True, "b1": 1.2}], "enable"),
         ([{"bq": 1}], "bq"),
         ([{"preset": "SDXXL"}], "preset"),
-        ([{"stage_infos": [{"backbone": 1}]}], "FreeU Stages"),
+        ([{"stage_infos": [{"backbone": 1}]}], "backbone of stage 1"),
         ([{"stage_infos": {}}], "stage_infos"),
         ([{"stage_infos": [[1.2]]}], "stage_infos"),
         ([{"stage_infos": [{}] * 4}], "stage_infos"),
@@ -116,32 +113,32 @@ def test_a_shorter_ljleb_list_is_refused_since_the_host_fills_it_up_with_our_val
         ([True, 0, 1, 0, "Version 3", *LJLEB_STAGES], "version"),
     ],
 )
-def test_anything_else_is_refused_by_name(args, field):
-    with pytest.raises(SettingsError) as refusal:
-        read(*args)
-    assert refusal.value.field == field
-    assert field in str(refusal.value)
+def test_invalid_arguments_are_rejected_by_name(args, field):
+    with pytest.raises(SettingsError) as error:
+        parse(*args)
+    assert error.value.field == field
+    assert field in str(error.value)
 
 
 @given(st.lists(strategies.junk, max_size=len(TABLE)) | strategies.payloads.map(lambda payload: [payload]))
-def test_arguments_are_read_or_refused_and_nothing_else(args):
+def test_any_arguments_give_valid_settings_or_a_settings_error(args):
     try:
-        settings = read(*args)
-    except SettingsError as refusal:
-        assert refusal.rule
+        settings = parse(*args)
+    except SettingsError as error:
+        assert error.rule
     else:
         assert Settings(**settings.to_dict()) == settings
 
 
-def test_a_plots_values_go_on_top_and_turn_freeu_on():
-    assert read(b1=1.5) == Settings(b1=1.5)
-    assert read({"b2": 1.2, "enabled": False}, b1=1.5) == Settings(b1=1.5, b2=1.2)
-    assert read(b1=1.5, enabled="False") == Settings(b1=1.5, enabled=False)
-    assert read({"b2": 1.2}, preset="SD1.5", s1=0.5) == presets.BUILTIN["SD1.5"].replace(s1=0.5)
+def test_the_values_of_a_plot_override_the_arguments_and_turn_freeu_on():
+    assert parse(b1=1.5) == Settings(b1=1.5)
+    assert parse({"b2": 1.2, "enabled": False}, b1=1.5) == Settings(b1=1.5, b2=1.2)
+    assert parse(b1=1.5, enabled="False") == Settings(b1=1.5, enabled=False)
+    assert parse({"b2": 1.2}, preset="SD1.5", s1=0.5) == presets.BUILTIN["SD1.5"].replace(s1=0.5)
 
 
-def test_a_plots_values_are_checked_with_the_rest():
+def test_the_values_of_a_plot_are_checked_together_with_the_arguments():
     with pytest.raises(SettingsError, match="start"):
-        read({"stop": 0.5}, start=0.6)
+        parse({"stop": 0.5}, start=0.6)
     with pytest.raises(SettingsError, match="preset"):
-        read(preset="none")
+        parse(preset="none")

@@ -1,6 +1,6 @@
 """Three hundred jobs of every kind in random order: after each, FreeU off is bit-identical and no hook is left.
 
-The kinds are the ways in which a job can go, wrong or right. Seeded: the same order each time.
+The kinds include jobs that fail. The random numbers are seeded, so the order is the same each time.
 """
 
 import gc
@@ -19,7 +19,7 @@ SMALL = {"prompt": "red apple", "seed": 1, "steps": 3, "width": 64, "height": 64
 
 
 class Soak:
-    """Jobs on the host in this process. Each kind is a method, which gets FreeU's settings for it."""
+    """Jobs in the host in this process. Each kind is a method that takes FreeU's settings."""
 
     def __init__(self, server):
         from modules import processing, script_callbacks, scripts, sd_models, shared
@@ -27,12 +27,12 @@ class Soak:
         self.server = server
         self.processing, self.scripts, self.shared = processing, scripts, shared
         self.models, self.callbacks = sd_models.model_data, script_callbacks
-        self.dice = random.Random(7)
+        self.random = random.Random(7)
 
     # Jobs
 
     def job(self, freeu, base=None, **fields):
-        """A job with the tab's scripts and their initial arguments, but for FreeU's; not run yet."""
+        """Return a job with FreeU's arguments, and the initial arguments of the tab's other scripts."""
         kind = base or self.processing.StableDiffusionProcessingTxt2Img
         p = kind(sd_model=self.shared.sd_model, **{**SMALL, **fields})
         img2img = isinstance(p, self.processing.StableDiffusionProcessingImg2Img)
@@ -44,37 +44,39 @@ class Soak:
         return p
 
     def run(self, p):
-        """The job's pictures."""
+        """Run a job and return its images."""
         with closing(p):
             processed = self.processing.process_images(p)
         self.shared.state.end()
         return processed.images
 
-    def draw(self, freeu, **fields):
-        """A txt2img job."""
+    def generate(self, freeu, **fields):
+        """Run a txt2img job and return its images."""
         return self.run(self.job(freeu, **fields))
 
     def reference(self):
-        """The picture without the extension: no script is asked."""
+        """Return the image without the extension: the job has no scripts."""
         p = self.processing.StableDiffusionProcessingTxt2Img(sd_model=self.shared.sd_model, **SMALL)
         return self.run(p)[0].tobytes()
 
     # Kinds
 
     def txt2img(self, freeu):
-        self.draw(freeu, steps=self.dice.randint(1, 5), cfg_scale=self.dice.choice([1, 3, 7]))
+        self.generate(freeu, steps=self.random.randint(1, 5), cfg_scale=self.random.choice([1, 3, 7]))
 
     def sampler(self, freeu):
         names = ["Euler", "Euler a", "Heun", "DDIM", "PLMS", "UniPC", "DPM++ 2M", "Adaptive Heun"]
-        self.draw(freeu, sampler_name=self.dice.choice(names), steps=4)
+        self.generate(freeu, sampler_name=self.random.choice(names), steps=4)
 
     def hires(self, freeu):
-        self.draw(freeu, enable_hr=True, hr_scale=2, hr_upscaler="Latent", hr_second_pass_steps=self.dice.randint(0, 4))
+        self.generate(
+            freeu, enable_hr=True, hr_scale=2, hr_upscaler="Latent", hr_second_pass_steps=self.random.randint(0, 4)
+        )
 
     def img2img(self, freeu, **more):
         init_images = [Image.new("RGB", (64, 64), "teal")]
         base = self.processing.StableDiffusionProcessingImg2Img
-        self.run(self.job(freeu, base, init_images=init_images, denoising_strength=self.dice.random(), **more))
+        self.run(self.job(freeu, base, init_images=init_images, denoising_strength=self.random.random(), **more))
 
     def inpaint(self, freeu):
         mask = Image.new("L", (64, 64))
@@ -82,29 +84,29 @@ class Soak:
         self.img2img(freeu, mask=mask)
 
     def batches(self, freeu):
-        self.draw(freeu, batch_size=self.dice.randint(1, 3), n_iter=self.dice.randint(1, 3))
+        self.generate(freeu, batch_size=self.random.randint(1, 3), n_iter=self.random.randint(1, 3))
 
     def refiner(self, freeu):
-        self.draw(freeu, refiner_checkpoint="emoji32-noised", refiner_switch_at=self.dice.random(), steps=4)
+        self.generate(freeu, refiner_checkpoint="emoji32-noised", refiner_switch_at=self.random.random(), steps=4)
 
     def prompts(self, freeu):
-        prompt = self.dice.choice(
+        prompt = self.random.choice(
             ["red apple AND strawberry", "[red apple:strawberry:0.5]", "red apple AND penguin :1.2"]
         )
-        self.draw(freeu, prompt=prompt)
+        self.generate(freeu, prompt=prompt)
 
     def one_by_one(self, freeu):
-        self.draw(freeu, override_settings={"batch_cond_uncond": False})
+        self.generate(freeu, override_settings={"batch_cond_uncond": False})
 
     def other_model(self, freeu):
-        self.draw(freeu, override_settings={"sd_model_checkpoint": "emoji32-noised"})
+        self.generate(freeu, override_settings={"sd_model_checkpoint": "emoji32-noised"})
 
     def interrupted(self, freeu):
-        self.at_a_call(self.dice.choice([self.shared.state.interrupt, self.shared.state.skip]))
-        self.draw(freeu, n_iter=2)
+        self.at_a_call(self.random.choice([self.shared.state.interrupt, self.shared.state.skip]))
+        self.generate(freeu, n_iter=2)
 
-    def dies(self, freeu):
-        """An exception in the UNet, after which the host calls nobody."""
+    def failed(self, freeu):
+        """Fail in the UNet, after which the host calls no script."""
         p = self.job(freeu)
         unet = self.models.sd_model.model.diffusion_model
         handle = unet.middle_block.register_forward_hook(self.failing())
@@ -113,14 +115,14 @@ class Soak:
         handle.remove()
 
     def nested(self, freeu):
-        """A job inside a job, in the middle of sampling: with settings of its own, or none."""
-        inner = self.dice.choice([freeu, {"b1": 0.5}, False])
+        """Run a job during another job's sampling, with settings of its own or without FreeU."""
+        inner = self.random.choice([freeu, {"b1": 0.5}, False])
         self.at_a_call(lambda: self.processing.process_images(self.job(inner, prompt="penguin")))
-        self.draw(freeu)
+        self.generate(freeu)
 
     def nested_without_scripts(self, freeu):
         self.at_a_call(self.reference)
-        self.draw(freeu)
+        self.generate(freeu)
 
     def plot(self, freeu):
         p = self.job(freeu)
@@ -135,46 +137,46 @@ class Soak:
 
     def refused(self, freeu):
         p = self.job({**freeu, "b1": 99})
-        with pytest.raises(ValueError, match="b1: 99"):
+        with pytest.raises(ValueError, match="b1 must be between -1 and 3, got 99"):
             self.run(p)
 
     def reloaded(self, freeu):
-        self.draw(freeu)
+        self.generate(freeu)
         self.server.reload_ui()
 
     # Helpers
 
     def at_a_call(self, act):
-        """Do something before one of the next job's calls of the model, once."""
-        at = [self.dice.randint(0, 2)]
+        """Call `act` once, before one of the next job's calls of the model."""
+        steps = [self.random.randint(0, 2)]
 
         def before_call(params):
-            if params.denoiser.step in at:
-                at.clear()
+            if params.denoiser.step in steps:
+                steps.clear()
                 act()
 
         self.callbacks.on_cfg_denoiser(before_call)
 
     def failing(self):
-        left = self.dice.randint(0, 2)
+        remaining = self.random.randint(0, 2)
 
         def hook(*_):
-            nonlocal left
-            if left == 0:
+            nonlocal remaining
+            if remaining == 0:
                 raise RuntimeError("out of memory")
-            left -= 1
+            remaining -= 1
 
         return hook
 
     def settings(self):
-        """FreeU's settings for a job: mostly on."""
-        freeu = {name: self.dice.uniform(0.2, 1.8) for name in ("b1", "s1", "b2", "s2", "b3", "s3")}
-        for name, param in TABLE.items():
-            if param.choices and self.dice.random() < 0.3:
-                freeu[name] = self.dice.choice(param.choices)
-        start, stop = sorted((self.dice.random(), self.dice.random()))
-        freeu.update(self.dice.choice([{}, {"start": start, "stop": stop}, {"curve": "0:0, 0.5:1, 1:0"}]))
-        return {**freeu, "enabled": self.dice.random() < 0.9}
+        """Return random settings, mostly with FreeU on."""
+        freeu = {name: self.random.uniform(0.2, 1.8) for name in ("b1", "s1", "b2", "s2", "b3", "s3")}
+        for name, parameter in TABLE.items():
+            if parameter.choices and self.random.random() < 0.3:
+                freeu[name] = self.random.choice(parameter.choices)
+        start, stop = sorted((self.random.random(), self.random.random()))
+        freeu.update(self.random.choice([{}, {"start": start, "stop": stop}, {"curve": "0:0, 0.5:1, 1:0"}]))
+        return {**freeu, "enabled": self.random.random() < 0.9}
 
 
 KINDS = [name for name, member in vars(Soak).items() if callable(member)]
@@ -186,12 +188,12 @@ KINDS = KINDS[KINDS.index("txt2img") : KINDS.index("at_a_call")]
 def test_soak(playground):
     soak = Soak(playground)
     reference = soak.reference()
-    assert soak.draw({"b1": 1.5})[0].tobytes() != reference
-    order = [soak.dice.choice(KINDS) for _ in range(JOBS)]
+    assert soak.generate({"b1": 1.5})[0].tobytes() != reference
+    order = [soak.random.choice(KINDS) for _ in range(JOBS)]
     assert set(order) == set(KINDS)
     for number, kind in enumerate(order):
         getattr(soak, kind)(soak.settings())
         gc.collect()
-        left = [hooks_on(model.model.diffusion_model) for model in soak.models.loaded_sd_models]
-        assert sum(left) == 0, f"job {number}, {kind}: hooks are left"
-        assert soak.draw(False)[0].tobytes() == reference, f"job {number}, {kind}: off is not off"
+        hooks = [hooks_on(model.model.diffusion_model) for model in soak.models.loaded_sd_models]
+        assert sum(hooks) == 0, f"job {number}, {kind}: hooks are left"
+        assert soak.generate(False)[0].tobytes() == reference, f"job {number}, {kind}: FreeU off is not bit-identical"

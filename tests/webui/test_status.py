@@ -1,9 +1,9 @@
-"""The status line says what FreeU would do."""
+"""The status line, and the data of the page's graph."""
 
 import pytest
 
 from freeu import Settings, UnsupportedUNetError, strength
-from freeu.webui.status import describe, graph, when
+from freeu.webui.status import describe, describe_steps, graph
 from tests.unets import shared
 
 
@@ -18,18 +18,18 @@ from tests.unets import shared
             "SDXL: s1 on 4 blocks, high3 on 2 blocks; steps 1 to 20 of 20",
         ),
         ("SDXL", Settings(enabled=False), "SDXL: FreeU is off"),
-        ("SDXL", Settings(b1=1, b2=1, s1=1, s2=1), "SDXL: these values leave every picture as it is"),
+        ("SDXL", Settings(b1=1, b2=1, s1=1, s2=1), "SDXL: these values change no image"),
     ],
 )
-def test_the_line(model, settings, line):
+def test_describe(model, settings, line):
     assert describe(settings, shared(model), model, 20) == line
 
 
-def test_an_unknown_family_is_named_by_its_class():
+def test_an_unknown_family_is_replaced_by_the_class_name():
     assert describe(Settings(), shared("SDXL"), "", 20).startswith("UNetModel: b1")
 
 
-def test_a_model_without_ldms_decoder_is_told():
+def test_a_model_without_ldm_decoder_blocks_raises():
     with pytest.raises(UnsupportedUNetError, match="Sequential"):
         describe(Settings(), shared("SDXL").middle_block, "", 20)
 
@@ -45,13 +45,13 @@ def test_a_model_without_ldms_decoder_is_told():
         ({"clock": "noise", "start": 0.2, "stop": 0.5}, "while the timestep is 799 to 500"),
     ],
 )
-def test_when(changes, text):
-    assert when(Settings(**changes), 4) == text
+def test_describe_steps(changes, text):
+    assert describe_steps(Settings(**changes), 4) == text
 
 
-def test_where_the_number_of_steps_is_not_known_the_run_is_told_in_per_cent():
-    assert when(Settings(start=0.2, stop=0.8), None) == "from 20 % to 80 % of the run"
-    assert when(Settings(passes="hires"), None) == "from 0 % to 100 % of the run, only in the hires. fix pass"
+def test_unknown_steps_are_described_in_percent_of_the_run():
+    assert describe_steps(Settings(start=0.2, stop=0.8), None) == "from 20 % to 80 % of the run"
+    assert describe_steps(Settings(passes="hires"), None) == "from 0 % to 100 % of the run, only in the hires. fix pass"
 
 
 WINDOW = {"start": 0.2, "stop": 0.8, "smoothness": 0.3}
@@ -59,24 +59,24 @@ WINDOW = {"start": 0.2, "stop": 0.8, "smoothness": 0.3}
 
 @pytest.mark.parametrize("settings", [Settings(**WINDOW), Settings(curve="0:0, 0.3:1, 1:0.5"), Settings(enabled=False)])
 @pytest.mark.parametrize("steps", [1, 2, 20, 150])
-def test_the_graph_has_a_strength_a_step(settings, steps):
-    drawn = graph(settings, steps)
-    assert (drawn["axis"], drawn["ends"]) == ("step", [1, steps])
-    assert drawn["strengths"] == pytest.approx([strength(settings, step, steps) for step in range(steps)], abs=1e-4)
+def test_the_graph_has_one_strength_per_step(settings, steps):
+    data = graph(settings, steps)
+    assert (data["axis"], data["ends"]) == ("step", [1, steps])
+    assert data["strengths"] == pytest.approx([strength(settings, step, steps) for step in range(steps)], abs=1e-4)
 
 
-def test_the_graph_in_per_cent():
-    drawn = graph(Settings(**WINDOW), None)
-    assert (drawn["axis"], drawn["ends"]) == ("percent", [0, 100])
-    assert drawn["strengths"] == pytest.approx(
+def test_the_graph_in_percent():
+    data = graph(Settings(**WINDOW), None)
+    assert (data["axis"], data["ends"]) == ("percent", [0, 100])
+    assert data["strengths"] == pytest.approx(
         [strength(Settings(**WINDOW), step, 100) for step in range(100)], abs=1e-4
     )
 
 
 @pytest.mark.parametrize("steps", [20, None])
-def test_the_graph_by_the_noise_clock_goes_from_noise_to_picture(steps):
+def test_the_graph_of_the_noise_clock_starts_at_the_first_timestep(steps):
     settings = Settings(clock="noise", curve="0:0, 1:1")
-    drawn = graph(settings, steps)
-    assert (drawn["axis"], drawn["ends"]) == ("timestep", [999, 0])
-    places = range(len(drawn["strengths"]))
-    assert drawn["strengths"] == pytest.approx([place / places[-1] for place in places], abs=1e-4)
+    data = graph(settings, steps)
+    assert (data["axis"], data["ends"]) == ("timestep", [999, 0])
+    indices = range(len(data["strengths"]))
+    assert data["strengths"] == pytest.approx([index / indices[-1] for index in indices], abs=1e-4)

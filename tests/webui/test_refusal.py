@@ -1,0 +1,50 @@
+"""Refusing a job: the error is raised where sampling starts, and can be undone."""
+
+import logging
+
+import pytest
+
+from freeu import SettingsError
+from freeu.webui.refusal import refuse, withdraw
+
+ERROR = SettingsError("b1", 9, "must be between -1 and 3")
+
+
+class Processing:
+    """The part of the host's `p` that a refusal changes."""
+
+    def __init__(self):
+        self.comments = []
+        self.comment = self.comments.append
+
+    def sample(self, **kwargs):
+        return "samples"
+
+
+def test_a_refused_job_ends_when_sampling_starts(caplog):
+    p = Processing()
+    with caplog.at_level(logging.ERROR):
+        refuse(p, ERROR)
+    assert p.comments == ["FreeU: b1 must be between -1 and 3, got 9"]
+    assert "FreeU refuses this job: b1 must be between -1 and 3, got 9" in caplog.text
+    with pytest.raises(SettingsError) as error:
+        p.sample(conditioning=None)
+    assert error.value is ERROR
+    assert Processing().sample() == "samples"
+
+
+def test_a_withdrawn_refusal_restores_sampling():
+    p = Processing()
+    refuse(p, ERROR)
+    refuse(p, ERROR)
+    withdraw(p)
+    assert p.sample() == "samples"
+    withdraw(p)
+    assert p.sample() == "samples"
+
+
+def test_withdrawing_keeps_what_another_extension_put_in_place_of_sample():
+    p = Processing()
+    p.sample = lambda: "samples of another extension"
+    withdraw(p)
+    assert p.sample() == "samples of another extension"
