@@ -1,7 +1,9 @@
 # make demo        pictures with FreeU off and on, side by side, in out/demo.png
 # make playground  a page with the extension in it, on http://127.0.0.1:7860
-# make test        the tests, on gradio 3.41.2 as in AUTOMATIC1111 and reForge
-# make test-forge  those of the extension, on gradio 4.40.0 as in Forge
+# make test        every part of the project, in less than three minutes on two cores
+# make test-all    every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then the extension's on gradio 4.40.0 (Forge)
+# make test-slow   only the tests that make test leaves out
+# make test-forge  only the extension's tests, on gradio 4.40.0
 # make e2e URL=http://127.0.0.1:7860   the API's tests against a WebUI that runs there
 # make lint        style and types
 # make bench       what FreeU costs, beside the others: a table, out/bench/*.json and a chart
@@ -16,7 +18,7 @@ EMOJI := emoji-datasource-google@16.0.0
 URL := http://127.0.0.1:7860
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo playground test test-forge e2e lint bench figures train evaluate clean
+.PHONY: demo playground test test-all test-slow test-forge e2e lint bench figures train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
@@ -24,8 +26,15 @@ demo: $(VENV)/ready
 playground: $(VENV)/ready
 	$(RUN) -m playground serve
 
+# A file's tests stay in one process, which starts its own host and Chromium once.
 test: $(VENV)/ready
-	$(RUN) -m pytest
+	$(RUN) -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+
+# One process: the browser's tests have deadlines, and each of them keeps two cores busy.
+test-slow: $(VENV)/ready
+	$(RUN) -m pytest -m slow
+
+test-all: test test-slow test-forge
 
 test-forge: $(FORGE)/ready
 	$(FORGE)/bin/python -m pytest tests/webui

@@ -1,8 +1,10 @@
-"""What FreeU costs, side by side with the others.
+"""Benchmarks: time and memory of FreeU compared with the authors' algorithm and diffusers.
 
-work.py      what is measured on: the decoder tensors of real models, and a whole UNet
-rivals.py    what is compared: ours, the official algorithm, diffusers', and the floor
-measure.py   how: interleaved timing, peak memory, counting operations
-tables.py    the comparisons
-report.py    tables, JSON and the chart
+baselines.py   the implementations that are compared
+workloads.py   the models, image sizes and decoder features they run on
+measure.py     interleaved timing, quartiles, peak memory
+unet_step.py   the share of a UNet step that FreeU takes
+busy.py        other processes that keep every core busy
+tables.py      the tables, their targets, and how each row is measured
+report.py      Markdown, JSON and the chart
 """

@@ -1,53 +1,67 @@
-"""`python -m benchmarks`: measure, and write the table, the JSON and the chart."""
+"""`python -m benchmarks`: measure FreeU against the baselines and print the tables."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from pathlib import Path
+from contextlib import nullcontext
 
 import torch
 from tqdm import tqdm
 
-from benchmarks import report, tables
-from benchmarks.work import SIZES, Size
+from benchmarks.busy import busy_cores
+from benchmarks.report import Results, current_environment, save, to_markdown
+from benchmarks.tables import Row, measure_blocks, measure_memory, measure_unet_step
+from benchmarks.workloads import SIZES, Workload
+
+STEP_ROUNDS = 5
 
 
 def main() -> None:
-    """Measure everything on one device."""
-    options = _parser().parse_args()
-    plan = _plan(torch.device(options.device), options.rounds, options.quick)
-    with tqdm(total=plan.ticks, unit="run") as bar:
-        figures = list(tables.all_figures(plan, bar.update))
-    about = report.heading(plan.device)
-    text = f"{about['machine']}, {about['date']}, {about['versions']}\n\n{report.table(figures)}"
-    sys.stdout.write(f"\n{text}\n")
-    report.save_json(figures, about, options.out / f"{plan.device.type}.json")
-    report.save_chart(figures, about, options.out / f"{plan.device.type}.png")
-    sys.stdout.write(f"{options.out}\n")
+    """Run the command."""
+    parser = _parser()
+    options = parser.parse_args()
+    if options.quick and options.save:
+        parser.error("--save needs a complete run; remove --quick")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda needs a GPU and a version of torch with CUDA")
+    # At a lower level, the profiler of some versions of torch reports every start and stop on stderr.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+    device = torch.device(options.device)
+    with busy_cores() if options.busy else nullcontext():
+        tables = _measure(device, 3 if options.quick else 11, options.quick, options.busy)
+    results = Results(current_environment(device), tables)
+    sys.stdout.write(f"\n{to_markdown(results)}\n")
+    if options.save:
+        save(results, device)
 
 
-def _plan(device: torch.device, rounds: int, quick: bool) -> tables.Plan:
-    on_gpu = device.type == "cuda"
-    smallest, largest = Size("SD 1.5", 512, 512), Size("SDXL", 1024, 1024)
-    steps = (smallest, largest) if on_gpu else (smallest,)
-    return tables.Plan(
-        device=device,
-        dtypes=(torch.float16,) if on_gpu else (torch.float32, torch.bfloat16),
-        sizes=(smallest,) if quick else SIZES,
-        cutoff_sizes=(smallest,) if quick else (smallest, largest),
-        step_sizes=() if quick else steps,
-        rounds=rounds,
-        step_rounds=20 if on_gpu else 3,
-    )
+def _measure(device: torch.device, rounds: int, quick: bool, busy: bool) -> dict[str, dict[str, Row]]:
+    """Return the rows of each table, by table and workload."""
+    dtypes = (torch.float16,) if device.type == "cuda" else (torch.float32, torch.bfloat16)
+    workloads = [Workload(*size, dtype) for dtype in dtypes for size in (SIZES[:1] if quick else SIZES)]
+    blocks: dict[str, Row] = {}
+    for workload in tqdm(workloads, "Decoder blocks", unit="workload"):
+        blocks[str(workload)] = {
+            **measure_blocks(workload, device, rounds),
+            **({} if busy else measure_memory(workload, device)),
+        }
+    if busy:
+        return {"busy": blocks}
+    if quick:
+        return {"quiet": blocks}
+    return {"quiet": blocks, "unet_step": {str(workloads[0]): measure_unet_step(workloads[0], device, STEP_ROUNDS)}}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("benchmarks", description="What FreeU costs, beside the others.")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--quick", action="store_true", help="the smallest size alone, and no UNet")
-    parser.add_argument("--out", type=Path, default=Path("out/bench"), metavar="FOLDER")
+    parser = argparse.ArgumentParser(
+        "benchmarks", description="Time and memory of FreeU, compared with the authors' algorithm and diffusers."
+    )
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--quick", action="store_true", help="smallest size and few rounds: less than a minute")
+    parser.add_argument("--busy", action="store_true", help="keep every core busy with other processes meanwhile")
+    parser.add_argument("--save", action="store_true", help="update benchmarks/README.md, results/ and the chart")
     return parser
 
 

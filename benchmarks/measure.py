@@ -1,119 +1,101 @@
-"""How it is measured: interleaved timing, peak memory, and counting operations."""
+"""Interleaved timing, medians and quartiles, and peak memory."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import median, quantiles
-from typing import Any, NamedTuple
+from statistics import quantiles
+from typing import NamedTuple
 
 import torch
 from torch.profiler import ProfilerActivity, profile
-from torch.utils._python_dispatch import TorchDispatchMode
+from tqdm import tqdm
 
-Work = Callable[[], object]
-Samples = Mapping[str, list[float]]
+Function = Callable[[], object]
 
 
-class Ratio(NamedTuple):
-    """The median of ratios taken round by round, and their quartiles."""
+class Spread(NamedTuple):
+    """The lower quartile, the median and the upper quartile of a measurement."""
 
-    median: float
     low: float
+    median: float
     high: float
 
 
-def ratio(numerator: list[float], denominator: list[float]) -> Ratio:
-    """How many times more, in rounds that ran next to each other."""
-    ratios = [a / b for a, b in zip(numerator, denominator, strict=True)]
-    low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    return Ratio(median(ratios), low, high)
+def spread(values: Sequence[float]) -> Spread:
+    """Return median and quartiles of `values`."""
+    low, median, high = quantiles(values, n=4, method="inclusive") if len(values) > 1 else [*values] * 3
+    return Spread(low, median, high)
 
 
-def interleaved(works: Mapping[str, Work], rounds: int, device: torch.device, tick: Work) -> Samples:
-    """Seconds of each work in each round; `tick` is called after each.
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
+    """Return median and quartiles of the ratios of measurements that were taken in the same rounds."""
+    return spread([a / b for a, b in zip(numerators, denominators, strict=True)])
 
-    Each runs once unmeasured before it is measured: what one leaves behind, such as memory to be tidied away, is
-    not to be the next one's time.
+
+def time_interleaved(
+    functions: Mapping[str, Function], rounds: int, device: torch.device, description: str
+) -> dict[str, list[float]]:
+    """Run every function once per round, and return the seconds of each.
+
+    Each function runs twice in a row, and the second run is timed. Otherwise it would pay for memory that the
+    function before it left to be freed.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds):
-        for name, work in works.items():
-            work()
-            seconds[name].append(elapsed(work, device))
-            tick()
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in tqdm(range(rounds), description, leave=False, unit="round"):
+        for name, function in functions.items():
+            function()
+            seconds[name].append(elapsed(function, device))
     return seconds
 
 
-def elapsed(work: Work, device: torch.device) -> float:
-    """Seconds that a work takes, on a GPU by its own events."""
+def elapsed(function: Function, device: torch.device) -> float:
+    """Return the seconds that `function` takes, on a GPU by CUDA events."""
     if device.type != "cuda":
         start = time.perf_counter()
-        work()
+        function()
         return time.perf_counter() - start
-    begin, end = gpu_mark(), gpu_mark()
+    begin, end = cuda_event(), cuda_event()
     begin.record()
-    work()
+    function()
     end.record()
     end.synchronize()
     return float(begin.elapsed_time(end)) / 1000
 
 
-def gpu_mark() -> torch.cuda.Event:
-    """A point in time on a GPU, to be recorded."""
+def cuda_event() -> torch.cuda.Event:
+    """Return an event that records a time on the GPU."""
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
 
-def peak_memory(work: Work, device: torch.device) -> int:
-    """Bytes that a work needs at its peak beside what is there before it. The second run counts: caches are filled."""
-    work()
+def peak_memory(function: Function, device: torch.device) -> int:
+    """Return the bytes that `function` allocates at its peak. Its first run fills caches and is not measured."""
+    function()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
-        work()
+        function()
         return torch.cuda.max_memory_allocated(device) - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        work()
-    held = peak = 0
+        function()
+    allocated = peak = 0
     for event in recorded.profiler.kineto_results.events():
         if event.name() == "[memory]":
-            held += event.nbytes()
-            peak = max(peak, held)
+            allocated += event.nbytes()
+            peak = max(peak, allocated)
     return peak
 
 
-class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """A context that counts the tensor operations within, by name. Views do no work and do not count.
-
-    Not for inference mode, in which operations that consist of others arrive whole.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count `func`, and run it."""
-        name = func.overloadpacket.__name__
-        if not func.is_view and name not in _NO_WORK:
-            self.counts[name] += 1
-        return func(*args, **(kwargs or {}))
-
-
-_NO_WORK = ("empty", "new_empty", "detach", "_reshape_alias", "_unsafe_view")
-
-
 def machine(device: torch.device) -> str:
-    """What the figures were taken on."""
+    """Return the name of the GPU, or of the CPU with its number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text("utf-8").splitlines()
+        name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), name)
     return f"{name}, {torch.get_num_threads()} threads"

@@ -55,13 +55,14 @@ class UserPresets:
     def read(self) -> ParsedPresets:
         """Return the presets in the order in which they were saved, and what is wrong with the others."""
         try:
-            entries = self._document()["presets"]
-        except BrokenFileError:
-            with self._lock():
-                entries = self._document_to_change()["presets"]
+            try:
+                document = self._document()
+            except BrokenFileError:
+                with self._lock():
+                    document = self._document_to_change()
         except (OSError, NewerFileError) as error:
             return ParsedPresets({}, {self.path.name: str(error)})
-        return preset_file.parse_entries(entries, preset_file.parse_named_entry)
+        return preset_file.parse_entries(document["presets"], preset_file.parse_named_entry)
 
     def stamp(self) -> object:
         """Return a value that differs after each change of the file; None without a file."""

@@ -1,12 +1,14 @@
-"""The embedded default: a small real model, so that everything runs with no WebUI and no download.
+"""A small trained text-to-image model and a stand-in WebUI, so that everything runs with no WebUI and no download.
 
-model.py      the network: a real ldm UNet and the words it knows
-sampling.py   pictures from prompts, through the schedulers of diffusers
-files.py      written whole or not at all
-pictures.py   enlarged, labelled, side by side
-demo.py       the main job on a fresh machine: FreeU off and on, side by side
-emoji.py      the training data
-train.py      training
-evaluate.py   how good the model is: a sheet to look at, and recall
-figures/      the paper's figures, drawn and measured on the model
+model.py       the network: an ldm UNet and a text encoder with a fixed vocabulary
+sampling.py    generate images from prompts, with the schedulers of diffusers
+images.py      enlarge, label, arrange and save images
+demo.py        compare images with FreeU off and on
+dataset.py     the training data
+training.py    train the model
+evaluation.py  measure recall and draw a sheet of samples
+figures/       the paper's figures, drawn and measured on the model
+serve.py       start the stand-in WebUI
+webui_host.py  its server: page, API, reload
+webui/         its modules, under the names of AUTOMATIC1111's WebUI
 """

@@ -1,4 +1,4 @@
-"""The main job on a fresh machine: pictures with FreeU off and on, side by side."""
+"""Generate images with FreeU off and on, and show them side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 from tqdm import tqdm
 
 from freeu import Settings
-from playground import pictures
+from playground import images
 from playground.model import TextToImage
 from playground.sampling import Job, Result, Step, sample
 
@@ -27,60 +27,60 @@ PROMPTS = (
     "sunflower",
 )
 
-
 OFF = Settings(enabled=False)
 
 
-class Drawing(NamedTuple):
-    """The prompts, drawn in one way."""
+class Outcome(NamedTuple):
+    """The images of one variant, and how long a step took."""
 
-    name: str
+    label: str
     result: Result
-    seconds_a_step: float
+    seconds_per_step: float
 
 
-def ways(chosen: Mapping[str, str], named: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Settings]:
-    """What to compare: FreeU off, and on in each of the ways that have names, or in the chosen version, or in both.
+def variants(common: Mapping[str, str], labelled: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Settings]:
+    """Return the settings to compare by label: FreeU off, and FreeU on with each of the `labelled` values.
 
-    What is `chosen` holds in every way that does not say otherwise. Raises SettingsError.
+    Without `labelled` values, FreeU is on in both versions, or in the version that `common` names. `common` values
+    apply to every variant that does not set them itself. Raises SettingsError.
     """
-    if named:
-        return {"FreeU off": OFF, **{name: Settings.parse({**chosen, **values}) for name, values in named.items()}}
-    versions = [chosen["version"]] if "version" in chosen else ["1", "2"]
-    on = {f"FreeU version {v}": Settings.parse({**chosen, "version": v}) for v in versions}
+    if labelled:
+        return {"FreeU off": OFF, **{name: Settings.parse({**common, **values}) for name, values in labelled.items()}}
+    versions = [common["version"]] if "version" in common else ["1", "2"]
+    on = {f"FreeU version {version}": Settings.parse({**common, "version": version}) for version in versions}
     return {"FreeU off": OFF, **on}
 
 
-def draw(model: TextToImage, job: Job, ways: Mapping[str, Settings]) -> list[Drawing]:
-    """Draw the job each way, with a progress bar. Raises PromptError before it begins."""
+def generate(model: TextToImage, job: Job, variants: Mapping[str, Settings]) -> list[Outcome]:
+    """Run the job once for each variant, with a progress bar. Raises PromptError before the first step."""
     model.text.tokens(job.prompts)
-    with tqdm(total=job.steps * len(ways), unit="step") as bar:
-        return [_drawing(model, job, name, settings, bar) for name, settings in ways.items()]
+    with tqdm(total=job.steps * len(variants), unit="step") as bar:
+        return [_run_variant(model, job, label, settings, bar) for label, settings in variants.items()]
 
 
-def _drawing(model: TextToImage, job: Job, name: str, settings: Settings, bar: tqdm[NoReturn]) -> Drawing:
-    bar.set_description(name)
-    marks = [time.perf_counter()]
+def _run_variant(model: TextToImage, job: Job, label: str, settings: Settings, bar: tqdm[NoReturn]) -> Outcome:
+    bar.set_description(label)
+    times = [time.perf_counter()]
 
-    def step_done(step: Step) -> None:
+    def record_step(step: Step) -> None:
         bar.update()
-        marks.append(time.perf_counter())
+        times.append(time.perf_counter())
 
-    result = sample(model, job, settings, step_done)
-    # The median, since the first steps of a process are slow whatever they compute.
-    return Drawing(name, result, median(after - before for before, after in pairwise(marks)))
-
-
-def save_comparison(prompts: Sequence[str], drawings: Sequence[Drawing], path: Path) -> None:
-    """One column a prompt; below each other, the ways to draw it."""
-    rows = [[pictures.to_image(picture) for picture in drawing.result.pictures] for drawing in drawings]
-    pictures.save(pictures.grid(rows, prompts, [drawing.name for drawing in drawings]), path)
+    result = sample(model, job, settings, record_step)
+    # The median, because the first steps of a process are slow whatever they compute.
+    return Outcome(label, result, median(after - before for before, after in pairwise(times)))
 
 
-def report(drawings: Sequence[Drawing]) -> str:
-    """Time a step and blocks edited, a line each way."""
+def save_comparison(prompts: Sequence[str], outcomes: Sequence[Outcome], path: Path) -> None:
+    """Save a sheet with one column per prompt and one row per variant."""
+    rows = [[images.to_image(rgb) for rgb in outcome.result.images] for outcome in outcomes]
+    images.save(images.grid(rows, prompts, [outcome.label for outcome in outcomes]), path)
+
+
+def report(outcomes: Sequence[Outcome]) -> str:
+    """Return one line per variant: time per step, and the number of decoder blocks edited."""
     return "\n".join(
-        f"{drawing.name:16} {drawing.seconds_a_step * 1000:6.1f} ms a step, "
-        f"{drawing.result.edited:4} decoder blocks edited"
-        for drawing in drawings
+        f"{outcome.label:16} {outcome.seconds_per_step * 1000:6.1f} ms per step, "
+        f"{outcome.result.edited_blocks:4} decoder blocks edited"
+        for outcome in outcomes
     )

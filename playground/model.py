@@ -1,7 +1,7 @@
-"""The playground's network: Stability's own ldm `UNetModel` in pixel space, and the words it knows.
+"""The network: Stability AI's ldm `UNetModel` in pixel space, and a text encoder with a fixed vocabulary.
 
-The UNet is shaped like SDXL's (`channel_mult` 1, 2, 4), so FreeU meets the same three stages there:
-backbones of 128, 64 and 32 channels. One file holds the weights and the words.
+The UNet has the channel multipliers of SDXL (1, 2, 4) and so the same three stages: backbone features of 128, 64 and
+32 channels. One safetensors file holds the weights and the vocabulary.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from playground.files import replacing
+from freeu.atomic_file import replace_file
 
-PICTURE_SIZE = 32
-PROMPT_WORDS = 6
+IMAGE_SIZE = 32
+MAX_WORDS = 6
 CONTEXT_WIDTH = 128
 WEIGHTS = Path(__file__).parent / "weights" / "emoji32.safetensors"
 
 UNET = {
-    "image_size": PICTURE_SIZE,
+    "image_size": IMAGE_SIZE,
     "in_channels": 3,
     "out_channels": 3,
     "model_channels": 32,
@@ -42,51 +42,51 @@ UNET = {
 
 
 class PromptError(ValueError):
-    """A prompt that the model cannot read; the message names the word and what is known instead."""
+    """A prompt with an unknown word or too many words."""
 
 
 def split_words(prompt: str) -> list[str]:
-    """The words of a prompt: lower case, letters and digits only."""
+    """Split a prompt into words of lower-case letters and digits."""
     return re.findall(r"[a-z0-9]+", prompt.lower())
 
 
 class TextEncoder(nn.Module):
-    """Prompts to UNet context: one learned vector a word, plus one a position. Word 0 is padding."""
+    """Prompts to UNet context: a learned vector per word plus one per position. Token 0 is padding."""
 
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__()
         self.words = tuple(words)
-        self.number = {word: i for i, word in enumerate(self.words, start=1)}
+        self.token_of = {word: i for i, word in enumerate(self.words, start=1)}
         self.word = nn.Embedding(len(self.words) + 1, CONTEXT_WIDTH)
-        self.position = nn.Parameter(torch.zeros(PROMPT_WORDS, CONTEXT_WIDTH))
+        self.position = nn.Parameter(torch.zeros(MAX_WORDS, CONTEXT_WIDTH))
 
     def tokens(self, prompts: Iterable[str]) -> Tensor:
-        """Word numbers, shape (prompts, PROMPT_WORDS). An empty prompt is all padding.
+        """Return tokens (B, MAX_WORDS). An empty prompt is all padding.
 
-        Raises PromptError for a word that the model was not trained on, or too many words.
+        Raises PromptError for an unknown word or too many words.
         """
-        rows = [self._row(prompt) for prompt in prompts]
+        rows = [self._encode(prompt) for prompt in prompts]
         return torch.tensor(rows, dtype=torch.long, device=self.position.device)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Context for cross-attention, shape (prompts, PROMPT_WORDS, CONTEXT_WIDTH)."""
+        """Return the context for cross-attention, (B, MAX_WORDS, CONTEXT_WIDTH)."""
         context: Tensor = self.word(tokens) + self.position
         return context
 
-    def _row(self, prompt: str) -> list[int]:
+    def _encode(self, prompt: str) -> list[int]:
         words = split_words(prompt)
-        if len(words) > PROMPT_WORDS:
-            raise PromptError(f"prompt {prompt!r} has {len(words)} words; the model reads at most {PROMPT_WORDS}")
-        unknown = [word for word in words if word not in self.number]
+        if len(words) > MAX_WORDS:
+            raise PromptError(f"prompt must have at most {MAX_WORDS} words, got {len(words)}: {prompt!r}")
+        unknown = [word for word in words if word not in self.token_of]
         if unknown:
             close = difflib.get_close_matches(unknown[0], self.words, n=3)
-            hint = f"; close words: {', '.join(close)}" if close else "; `python -m playground words` lists all"
-            raise PromptError(f"prompt {prompt!r}: the model does not know the word {unknown[0]!r}{hint}")
-        return [self.number[word] for word in words] + [0] * (PROMPT_WORDS - len(words))
+            hint = f"similar words: {', '.join(close)}" if close else "`python -m playground words` lists all"
+            raise PromptError(f"prompt must contain only words that the model knows, got {unknown[0]!r}; {hint}")
+        return [self.token_of[word] for word in words] + [0] * (MAX_WORDS - len(words))
 
 
 def build_unet(**shape: Any) -> UNetModel:
-    """ldm's UNet without activation checkpointing, which its transformer blocks do unasked, slowly, for training."""
+    """Build ldm's UNet without activation checkpointing, which its transformer blocks turn on by default."""
     unet = UNetModel(**shape)
     for module in unet.modules():
         if hasattr(module, "checkpoint"):
@@ -95,7 +95,7 @@ def build_unet(**shape: Any) -> UNetModel:
 
 
 class TextToImage(nn.Module):
-    """A UNet that predicts v from a noisy picture in -1..1, the timestep and a prompt."""
+    """A UNet that predicts v (https://arxiv.org/abs/2202.00512) from a noisy image, the timestep and a prompt."""
 
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__()
@@ -103,20 +103,20 @@ class TextToImage(nn.Module):
         self.unet = build_unet(**UNET)
 
     def forward(self, x: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
-        """v for `x` of shape (n, 3, height, width), `timesteps` (n,) in 0..999, `tokens` (n, PROMPT_WORDS)."""
+        """Return v (B, 3, H, W) for `x` (B, 3, H, W), `timesteps` (B,) in 0..999 and `tokens` (B, MAX_WORDS)."""
         v: Tensor = self.unet(x, timesteps=timesteps, context=self.text(tokens))
         return v
 
 
 def save(model: TextToImage, path: Path) -> None:
-    """Write weights as float16, with the words, to one safetensors file (atomically)."""
+    """Write the weights as float16, and the vocabulary, to a safetensors file."""
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(path) as unfinished:
-        save_file(tensors, unfinished, metadata={"words": json.dumps(model.text.words)})
+    with replace_file(path) as temporary:
+        save_file(tensors, temporary, metadata={"words": json.dumps(model.text.words)})
 
 
 def load(path: Path = WEIGHTS) -> TextToImage:
-    """The trained model in float32 on the CPU, in evaluation mode."""
+    """Load the trained model in float32 on the CPU, in evaluation mode."""
     with safe_open(path, framework="pt") as file:
         model = TextToImage(json.loads(file.metadata()["words"]))
         model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})

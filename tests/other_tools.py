@@ -1,7 +1,7 @@
-"""What FreeU is in other tools, from their definitions: what docs/moving.md is held against.
+"""FreeU as other tools define it, to compare with ours and with docs/moving.md.
 
-Each is an `Edit` for tests.reference.forward: a decoder block's number, its backbone and its skip to the two
-as that tool joins them. Everything is float64, with Fourier transforms, as the tools have it.
+Each function returns an `Edit` for tests.reference.forward, which computes the backbone and skip features that the
+tool joins before a decoder block. All values are float64, with an FFT, as in the tools.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.reference import Edit
 
 
 class Factors(NamedTuple):
-    """What every tool but ljleb's has."""
+    """The factors of every tool but ljleb's."""
 
     b1: float
     b2: float
@@ -36,14 +36,14 @@ class LjlebStage(NamedTuple):
     skip_cutoff: float = 0.0
     skip_high_end_factor: float = 1.0
 
-    def at(self, strength: float) -> LjlebStage:
-        """Its factors moved towards 1; window and cutoff stay."""
-        moved = {name: (1 - strength) + strength * getattr(self, name) for name in self._fields if "factor" in name}
-        return self._replace(**moved)
+    def at_strength(self, strength: float) -> LjlebStage:
+        """Return the stage with its factors at a strength of 0..1; window and cutoff stay."""
+        factors = {name: (1 - strength) + strength * getattr(self, name) for name in self._fields if "factor" in name}
+        return self._replace(**factors)
 
 
 def ljleb(version: str, stages: Sequence[LjlebStage], widths: Sequence[int], strength: float = 1.0) -> Edit:
-    """ljleb/sd-webui-freeu: a stage for each of `widths`, which are 1280, 640 and 320 there."""
+    """Return the edit of ljleb/sd-webui-freeu: a stage for each of `widths`, which are 1280, 640 and 320 there."""
 
     def edit(block: int, backbone: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
         channels = backbone.shape[1]
@@ -53,15 +53,15 @@ def ljleb(version: str, stages: Sequence[LjlebStage], widths: Sequence[int], str
         inside = ljleb_window(stage.backbone_offset, stage.backbone_width, channels)
         factor = torch.ones(1, channels, 1, 1, dtype=torch.float64)
         backbone = backbone.double()
-        scale = stage.backbone_factor if version == "1" else _by_structure(backbone, stage.backbone_factor)
-        factor = torch.where(_chosen(inside, channels), scale, factor)
+        scale = stage.backbone_factor if version == "1" else _structure_factor(backbone, stage.backbone_factor)
+        factor = torch.where(_channel_mask(inside, channels), scale, factor)
         return backbone * factor, box_filter(skip, stage.skip_factor, stage.skip_high_end_factor, stage.skip_cutoff)
 
     return edit
 
 
 def ljleb_window(offset: float, width: float, channels: int) -> set[int]:
-    """The channels it scales. Both ends belong to the window; one that would wrap is what lies outside of the rest."""
+    """Return the channels that it scales. Both ends belong to the window; a window that wraps is inverted."""
     inverted = offset + width > 1
     begin, end = (offset + width - 1, offset) if inverted else (offset, offset + width)
     window = {i for i in range(channels) if round(begin * channels) <= i <= round(end * channels)}
@@ -69,7 +69,7 @@ def ljleb_window(offset: float, width: float, channels: int) -> set[int]:
 
 
 def ljleb_strength(start: float, stop: float, smoothness: float, steps: int, call: int) -> float:
-    """How strong it is at a call of the model, as it counts them: on from the first pass into the hires pass."""
+    """Return its strength at a call of the model. It goes on counting calls in the hires. fix pass."""
     first, end = int(start * steps), int(stop * steps)
     if first == end:
         return 0.0
@@ -79,7 +79,7 @@ def ljleb_strength(start: float, stop: float, smoothness: float, steps: int, cal
 
 
 def comfy(version: str, factors: Factors, model_channels: int) -> Edit:
-    """ComfyUI's FreeU and FreeU_V2, Forge's, reForge's and Fooocus': 4 and 2 times the base width, half of them."""
+    """Return the edit of ComfyUI, Forge, reForge and Fooocus: half the channels of 4 and 2 times the base width."""
     by_width = {4 * model_channels: (factors.b1, factors.s1), 2 * model_channels: (factors.b2, factors.s2)}
 
     def edit(block: int, backbone: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,29 +88,29 @@ def comfy(version: str, factors: Factors, model_channels: int) -> Edit:
         b, s = by_width[backbone.shape[1]]
         backbone = backbone.double()
         half = backbone.shape[1] // 2
-        factor = b if version == "1" else _by_structure(backbone, b)
+        factor = b if version == "1" else _structure_factor(backbone, b)
         return torch.cat([backbone[:, :half] * factor, backbone[:, half:]], 1), box_filter(skip, s)
 
     return edit
 
 
-def forge_acts(start: float, end: float, step: int, steps: int) -> bool:
-    """Forge's schedule: both ends are part of it."""
+def forge_is_active(start: float, end: float, step: int, steps: int) -> bool:
+    """Return True if Forge's FreeU is active at a step. Both ends of its window are part of it."""
     return start <= step / (steps - 1) <= end
 
 
-def diffusers(factors: Factors, blocks_a_level: int) -> Edit:
-    """diffusers' own function, which InvokeAI and SD.Next call too: by resolution, whatever the width."""
+def diffusers(factors: Factors, blocks_per_level: int) -> Edit:
+    """Return the edit of diffusers, InvokeAI and SD.Next: stages by resolution. It calls diffusers' function."""
 
     def edit(block: int, backbone: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
-        level = block // blocks_a_level
+        level = block // blocks_per_level
         return apply_freeu(level, backbone.double(), skip.double(), **factors._asdict())
 
     return edit
 
 
 def box_filter(x: Tensor, low: float, high: float = 1.0, cutoff: float = 0.0) -> Tensor:
-    """The filter that all of them have; only ljleb's has a cutoff and a factor for the rest."""
+    """Return the filtered skip features. Only ljleb's tool has `cutoff` and `high`."""
     spectrum = torch.fft.fftshift(torch.fft.fftn(x.double(), dim=(-2, -1)), dim=(-2, -1))
     row, column = x.shape[-2] // 2, x.shape[-1] // 2
     rows, columns = max(1, math.floor(row * cutoff)), max(1, math.floor(column * cutoff))
@@ -119,12 +119,12 @@ def box_filter(x: Tensor, low: float, high: float = 1.0, cutoff: float = 0.0) ->
     return torch.fft.ifftn(torch.fft.ifftshift(spectrum * mask, dim=(-2, -1)), dim=(-2, -1)).real
 
 
-def _by_structure(backbone: Tensor, b: float) -> Tensor:
-    """Version 2: from 1 where the mean over channels is lowest to b where it is highest."""
+def _structure_factor(backbone: Tensor, b: float) -> Tensor:
+    """Return version 2's factor: 1 where the mean over channels is lowest, rising to b where it is highest."""
     mean = backbone.mean(1, keepdim=True)
     low, high = mean.amin((2, 3), keepdim=True), mean.amax((2, 3), keepdim=True)
     return 1 + (b - 1) * (mean - low) / (high - low)
 
 
-def _chosen(inside: set[int], channels: int) -> Tensor:
+def _channel_mask(inside: set[int], channels: int) -> Tensor:
     return torch.tensor([i in inside for i in range(channels)]).view(1, -1, 1, 1)

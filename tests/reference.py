@@ -1,6 +1,6 @@
-"""FreeU from its definition, plainly and slowly: what the tests hold the core against.
+"""FreeU by its definition, to compare with the core: in float64 and with an FFT, as in the paper and the authors' code.
 
-Everything is computed in float64 with Fourier transforms, as the paper and the authors' code have it.
+Equations: https://arxiv.org/abs/2309.11497.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Edit = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def low_mask(height: int, width: int, cutoff: float, mask: str) -> Tensor:
-    """Which bins of the shifted spectrum are low, shape (height, width)."""
+    """Return which bins of the shifted spectrum are low, shape (H, W)."""
     row, column = height // 2, width // 2
     rows, columns = max(1, int(row * cutoff)), max(1, int(column * cutoff))
     low = torch.zeros(height, width, dtype=torch.bool)
     if mask == "box":
-        # A size of 1 has one bin, which is low; a plain slice would begin at -1 there.
+        # A size of 1 has one bin, which is low. Without max, its slice would begin at -1.
         low[max(0, row - rows) : row + rows, max(0, column - columns) : column + columns] = True
         return low
     for y in range(height):
@@ -33,7 +33,7 @@ def low_mask(height: int, width: int, cutoff: float, mask: str) -> Tensor:
 
 
 def filter_skip(skip: Tensor, s: float, high: float = 1.0, cutoff: float = 0.0, mask: str = "box") -> Tensor:
-    """Equations 5 to 8, as the official code does it; float64."""
+    """Return filtered skip features of shape (B, C, H, W), float64: equations 5 to 8, as in the authors' code."""
     spectrum = torch.fft.fftshift(torch.fft.fftn(skip.double(), dim=(-2, -1)), dim=(-2, -1))
     low = low_mask(*skip.shape[-2:], cutoff, mask)
     spectrum = spectrum * torch.where(low, s, high).double()
@@ -41,32 +41,32 @@ def filter_skip(skip: Tensor, s: float, high: float = 1.0, cutoff: float = 0.0, 
 
 
 def scale_backbone(h: Tensor, b: float, version: str = "2", offset: float = 0.0, width: float = 0.5) -> Tensor:
-    """Equations 2 to 4, a picture and a channel at a time; float64."""
+    """Return scaled backbone features of shape (B, C, H, W), float64: equations 2 to 4, one channel at a time."""
     h = h.double()
     channels = h.shape[1]
-    chosen = {(round(offset * channels) + i) % channels for i in range(round(width * channels))}
+    window = {(round(offset * channels) + i) % channels for i in range(round(width * channels))}
     out = h.clone()
-    for n, picture in enumerate(h):
-        mean = picture.mean(0)
+    for index, features in enumerate(h):
+        mean = features.mean(0)
         spread = mean.max() - mean.min()
         flat = spread <= 1e-12 * mean.abs().max()
         alpha = torch.ones_like(mean) if flat else 1 + (b - 1) * (mean - mean.min()) / spread
-        for channel in chosen:
-            out[n, channel] = picture[channel] * (b if version == "1" else alpha)
+        for channel in window:
+            out[index, channel] = features[channel] * (b if version == "1" else alpha)
     return out
 
 
 def rounding(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """How far `value` moves at most when it is rounded to `dtype` once: half a unit in the last place.
+    """Return the largest error of rounding `value` to `dtype` once: half a unit in the last place.
 
-    That is eps / 2 of the value, or half the distance of subnormal numbers where that is more.
+    That is eps / 2 of the value, or half the distance between subnormal numbers if that is larger.
     """
-    kind = torch.finfo(dtype)
-    return (value.abs() * kind.eps / 2).clamp_min(kind.smallest_normal * kind.eps / 2)
+    limits = torch.finfo(dtype)
+    return (value.abs() * limits.eps / 2).clamp_min(limits.smallest_normal * limits.eps / 2)
 
 
 def freeu_edit(settings: Settings, stages: dict[int, int]) -> Edit:
-    """FreeU at full strength, where `stages` gives the stage of each decoder block."""
+    """Return FreeU at full strength. `stages` gives the stage of each decoder block that has one."""
 
     def edit(block: int, backbone: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
         if block not in stages:
@@ -79,7 +79,7 @@ def freeu_edit(settings: Settings, stages: dict[int, int]) -> Edit:
 
 
 def forward(unet: nn.Module, x: Tensor, timesteps: Tensor, context: Tensor, edit: Edit) -> Tensor:
-    """The official forward: ldm's, with backbone and skip edited before they are joined."""
+    """Run the authors' forward: ldm's, with backbone and skip features edited before they are joined."""
     skips = []
     emb = unet.time_embed(timestep_embedding(timesteps, unet.model_channels))
     h = x

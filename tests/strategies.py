@@ -18,26 +18,26 @@ curves = st.dictionaries(shares, shares, max_size=5).map(
 )
 
 
-def values(param: Parameter) -> st.SearchStrategy:
-    """Every value that a parameter allows."""
+def values(parameter: Parameter) -> st.SearchStrategy:
+    """Return a strategy for the values that a parameter allows."""
     return {
         "switch": st.booleans(),
-        "choice": st.sampled_from(param.choices or ("",)),
-        "number": st.floats(param.low, param.high),
+        "choice": st.sampled_from(parameter.choices or ("",)),
+        "number": st.floats(parameter.low, parameter.high),
         "curve": curves,
-    }[param.kind]
+    }[parameter.kind]
 
 
-def _in_order(payload: dict) -> dict:
-    """With start and stop swapped where they must be."""
+def _order_window(payload: dict) -> dict:
+    """Return the payload with start and stop swapped if start is larger."""
     start, stop = payload.get("start", 0.0), payload.get("stop", 1.0)
     ordered = dict(zip(("start", "stop"), sorted((start, stop)), strict=True))
     return {**payload, **{name: value for name, value in ordered.items() if "start" in payload or "stop" in payload}}
 
 
 valid = (
-    st.fixed_dictionaries({}, optional={name: values(param) for name, param in TABLE.items()})
-    .map(_in_order)
+    st.fixed_dictionaries({}, optional={name: values(parameter) for name, parameter in TABLE.items()})
+    .map(_order_window)
     .flatmap(lambda p: st.sampled_from([p, *({**p, "preset": name} for name in presets.BUILTIN)]))
 )
 """Payloads that must be accepted."""
@@ -63,4 +63,4 @@ payloads = st.one_of(
     valid,
     junk,
 )
-"""Anything that somebody might send."""
+"""Payloads of any kind, valid or not."""

@@ -1,4 +1,4 @@
-"""`python -m freeu`: settings out of pictures and requests, of this tool and of others."""
+"""`python -m freeu`: settings in images and requests, of this extension and of other tools."""
 
 import io
 import json
@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from freeu import Settings, SettingsError, to_infotext
-from freeu.cli import graphs, infotexts, payloads, sources
 from freeu.cli.main import main
+from freeu.compat import comfyui as comfyui_reader
+from freeu.compat import invokeai as invokeai_reader
+from freeu.compat import swarmui as swarmui_reader
+from freeu.compat.detect import CHUNKS, Detected, read_file, read_image
 from freeu.compat.metadata import UnreadableFileError
+from freeu.compat.request import fill_up, parse_arguments, to_request
+from freeu.settings.infotext import parse_parameters
 from freeu.settings.presets import BUILTIN
-from freeu.webui import arguments
 from tests.strategies import valid
 
 ROOT = Path(__file__).parent.parent
@@ -29,22 +33,22 @@ PROMPT = "a cat: (grey:1.2), \\(tabby\\)\nNegative prompt: blue, low quality: ye
 
 
 def infotext(*keys):
-    """The text that a WebUI writes, with FreeU's keys in it."""
+    """Return the text that a WebUI writes, with FreeU's keys in it."""
     return PROMPT + ", ".join(["Steps: 20, Sampler: Euler a, Size: 64x64", *keys, 'Lora hashes: "a: 1, b: 2"'])
 
 
-def comfyui(node, **more):
-    """A graph of ComfyUI, as it goes into the chunk "prompt"."""
+def comfyui(node, **changes):
+    """Return a graph of ComfyUI, as in the chunk "prompt"."""
     return {
         "3": {"class_type": "KSampler", "inputs": {"model": ["5", 0], "seed": 1, "steps": 20}},
         "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
-        "5": {"class_type": node, "inputs": {"model": ["4", 0], **FACTORS, **more}},
+        "5": {"class_type": node, "inputs": {"model": ["4", 0], **FACTORS, **changes}},
     }
 
 
-def invokeai(**more):
-    """A graph of InvokeAI, as it goes into the chunk "invokeai_graph"."""
-    node = {"id": "freeu:1", "type": "freeu", "is_intermediate": True, "unet": None, **FACTORS, **more}
+def invokeai(**changes):
+    """Return a graph of InvokeAI, as in the chunk "invokeai_graph"."""
+    node = {"id": "freeu:1", "type": "freeu", "is_intermediate": True, "unet": None, **FACTORS, **changes}
     edge = {
         "source": {"node_id": "freeu:1", "field": "unet"},
         "destination": {"node_id": "denoise:1", "field": "unet"},
@@ -53,7 +57,7 @@ def invokeai(**more):
 
 
 def swarmui(**params):
-    """SwarmUI's chunk "parameters"."""
+    """Return SwarmUI's chunk "parameters"."""
     return {"sui_image_params": {"prompt": "a cat", "model": "a", "steps": 20, **params}, "sui_extra_data": {}}
 
 
@@ -77,7 +81,7 @@ WRITTEN = {
     "ComfyUI, with a WebUI's infotext": ({"parameters": infotext(), "prompt": json.dumps(comfyui("FreeU"))},
                                          "ComfyUI", Settings(version="1", **FACTORS)),
     "InvokeAI": ({"invokeai_graph": json.dumps(invokeai()), "invokeai_metadata": "{}"}, "InvokeAI", LEVELS),
-    "InvokeAI, off by a 0": ({"invokeai_graph": json.dumps(invokeai(s1=0))}, "InvokeAI",
+    "InvokeAI, off because of a 0": ({"invokeai_graph": json.dumps(invokeai(s1=0))}, "InvokeAI",
                              LEVELS.replace(s1=0, enabled=False)),
     "SwarmUI": ({"parameters": json.dumps(swarmui(**SWARMUI))}, "SwarmUI", Settings(version="2", **FACTORS)),
 }  # fmt: skip
@@ -87,59 +91,58 @@ def png(texts):
     chunks = PngImagePlugin.PngInfo()
     for name, text in texts.items():
         chunks.add_text(name, text)
-    return saved("PNG", pnginfo=chunks)
+    return image_file("PNG", pnginfo=chunks)
 
 
-def saved(kind, **how):
+def image_file(kind, **options):
     file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, kind, **how)
+    Image.new("RGB", (8, 8)).save(file, kind, **options)
     return file.getvalue()
 
 
-def with_comment(kind, comment, place=0x8769):
-    """A picture with an EXIF comment, in the part of EXIF where it belongs, or beside it as Fooocus has it."""
+def with_comment(kind, comment, directory=0x8769):
+    """Return an image with an EXIF comment in a directory of EXIF; None puts it outside, as Fooocus does."""
     exif = Image.Exif()
-    exif.update({0x9286: comment} if place is None else {place: {0x9286: comment}})
-    return saved(kind, exif=exif)
+    exif.update({0x9286: comment} if directory is None else {directory: {0x9286: comment}})
+    return image_file(kind, exif=exif)
 
 
-@pytest.mark.parametrize("tool", WRITTEN)
-def test_every_tools_pictures_are_read(tool):
-    texts, made_by, settings = WRITTEN[tool]
-    assert sources.in_picture(png(texts)) == (made_by, settings)
+@pytest.mark.parametrize("example", WRITTEN)
+def test_images_of_every_tool_are_read(example):
+    texts, tool, settings = WRITTEN[example]
+    assert read_image(png(texts)) == (tool, settings)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WebP"])
 @pytest.mark.parametrize(
     "encoded",
     [
-        lambda text: b"UNICODE\0" + text.encode("utf-16-be"),  # as AUTOMATIC1111's library has it
+        lambda text: b"UNICODE\0" + text.encode("utf-16-be"),  # as in AUTOMATIC1111
         lambda text: b"UNICODE\0" + text.encode("utf-16-le"),
         lambda text: b"ASCII\0\0\0" + text.encode("ascii"),
         lambda text: text.encode(),
     ],
-    ids=["UTF-16 BE", "UTF-16 LE", "ASCII", "bare"],
+    ids=["UTF-16 BE", "UTF-16 LE", "ASCII", "no encoding"],
 )
-def test_the_comment_of_other_files_is_read(kind, encoded):
-    texts, made_by, settings = WRITTEN["ljleb"]
-    picture = with_comment(kind, encoded(texts["parameters"]))
-    assert sources.in_picture(picture) == (made_by, settings)
+def test_exif_comment_is_read(kind, encoded):
+    texts, tool, settings = WRITTEN["ljleb"]
+    assert read_image(with_comment(kind, encoded(texts["parameters"]))) == (tool, settings)
 
 
-@pytest.mark.parametrize("tool", ["Fooocus, a1111", "Fooocus, fooocus", "SwarmUI"])
-def test_a_comment_outside_of_its_part_of_exif_is_read(tool):
-    texts, made_by, settings = WRITTEN[tool]
-    assert sources.in_picture(with_comment("JPEG", texts["parameters"], place=None)) == (made_by, settings)
+@pytest.mark.parametrize("example", ["Fooocus, a1111", "Fooocus, fooocus", "SwarmUI"])
+def test_exif_comment_outside_of_its_directory_is_read(example):
+    texts, tool, settings = WRITTEN[example]
+    assert read_image(with_comment("JPEG", texts["parameters"], directory=None)) == (tool, settings)
 
 
-def test_a_text_after_the_pixels_is_read():
+def test_png_text_after_the_pixels_is_read():
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("parameters", WRITTEN["ours"][0]["parameters"], zip=True)
-    picture = png({})
-    itxt = saved("PNG", pnginfo=chunks)
-    chunk = itxt[itxt.index(b"iTXt") - 4 : itxt.index(b"IDAT") - 4]
-    end = picture.index(b"IEND") - 4
-    assert sources.in_picture(picture[:end] + chunk + picture[end:]).settings == WRITTEN["ours"][2]
+    image = png({})
+    with_text = image_file("PNG", pnginfo=chunks)
+    chunk = with_text[with_text.index(b"iTXt") - 4 : with_text.index(b"IDAT") - 4]
+    end = image.index(b"IEND") - 4
+    assert read_image(image[:end] + chunk + image[end:]).settings == WRITTEN["ours"][2]
 
 
 @pytest.mark.parametrize(
@@ -151,54 +154,61 @@ def test_a_text_after_the_pixels_is_read():
         {"parameters": json.dumps(swarmui())},
         {"parameters": "[" * 5000, "prompt": "{", "invokeai_graph": "null"},
         {"prompt": json.dumps({"3": {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}, "extra": [1]})},
+        {"prompt": json.dumps({**comfyui(["FreeU"]), "6": {"class_type": {}, "inputs": []}})},
         {"invokeai_graph": json.dumps({**invokeai(), "edges": []})},
     ],
 )
-def test_a_picture_without_freeu(texts):
-    assert sources.in_picture(png(texts)) is None
+def test_image_without_freeu(texts):
+    assert read_image(png(texts)) is None
+
+
+LINKED = "must be a number in the node itself, not from another node"
+IN_RANGE = "must be between -1 and 3"
+APPLIES_TO_BASE = swarmui(freeublockone=1, freeuapplyto="Base", refinermodel="r")
 
 
 @pytest.mark.parametrize("edge", [["6", 0], None])
-def test_a_comfyui_node_that_nothing_uses_did_nothing(edge):
+def test_comfyui_node_that_nothing_uses_is_ignored(edge):
     graph = comfyui("FreeU")
     graph["3"]["inputs"]["model"] = ["4", 0]
     graph["6"] = {"class_type": "KSampler", "inputs": {"model": edge}}
-    assert graphs.comfyui(graph) is None
+    assert comfyui_reader.from_graph(graph) is None
 
 
 @pytest.mark.parametrize(
     ("read", "graph", "field", "message"),
     [
-        (graphs.comfyui, comfyui("FreeU", b1=["9", 0]), "b1", "another node gives it"),
-        (graphs.comfyui, comfyui("FreeU", b1=10), "b1", "from -1 to 3"),
-        (graphs.comfyui, comfyui("FreeU", b1=None), "b1", "from -1 to 3"),
+        (comfyui_reader.from_graph, comfyui("FreeU", b1=["9", 0]), "b1", LINKED),
+        (comfyui_reader.from_graph, comfyui("FreeU", b1=10), "b1", IN_RANGE),
+        (comfyui_reader.from_graph, comfyui("FreeU", b1=None), "b1", IN_RANGE),
         (
-            graphs.comfyui,
+            comfyui_reader.from_graph,
             {**comfyui("FreeU"), "6": {"class_type": "FreeU_V2", "inputs": {"model": ["5", 0]}},
              "7": {"class_type": "KSampler", "inputs": {"model": ["6", 0]}}},
             "FreeU nodes",
-            "one can be read",
+            "must be one; the image may depend on all of them",
         ),
         (
-            graphs.invokeai,
+            invokeai_reader.from_graph,
             {**invokeai(), "edges": [*invokeai()["edges"], {"source": {"node_id": "n", "field": "value"},
                                                             "destination": {"node_id": "freeu:1", "field": "s2"}}]},
             "s2",
-            "another node gives it",
+            LINKED,
         ),
-        (graphs.invokeai, invokeai(b2="much"), "b2", "from -1 to 3"),
-        (graphs.swarmui, swarmui(**SWARMUI, freeuskipone=9), "s1", "from -1 to 3"),
-        (graphs.swarmui, swarmui(freeublockone=1, freeuapplyto="Base", refinermodel="r"), "freeuapplyto", "it is Both"),
+        (invokeai_reader.from_graph, invokeai(b2="much"), "b2", IN_RANGE),
+        (swarmui_reader.from_parameters, swarmui(**SWARMUI, freeuskipone=9), "s1", IN_RANGE),
+        (swarmui_reader.from_parameters, APPLIES_TO_BASE, "freeuapplyto", "must be Both"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_said_is_refused_by_name(read, graph, field, message):
+def test_error_names_what_cannot_be_read_in_a_graph(read, graph, field, message):
     with pytest.raises(SettingsError, match=message) as caught:
         read(graph)
     assert caught.value.field == field
 
 
-def test_swarmui_writes_no_initial_values():
-    assert graphs.swarmui(swarmui(freeublockone=1.3)) == Settings(version="1", b1=1.3, b2=1.2, s1=0.9, s2=0.2)
+def test_missing_values_of_swarmui_are_its_defaults():
+    settings = swarmui_reader.from_parameters(swarmui(freeublockone=1.3))
+    assert settings == Settings(version="1", b1=1.3, b2=1.2, s1=0.9, s2=0.2)
 
 
 WORDS = "nodes edges inputs class_type model b1 source destination node_id sui_image_params freeublockone args freeu"
@@ -213,19 +223,19 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_any_json_is_read_or_refused(value):
+def test_any_json_is_read_or_raises_an_expected_error(value):
     text = json.dumps(value)
-    pictures = [partial(sources.in_picture, png({name: text})) for name in sources.PICTURE_TEXTS]
-    for read in (*pictures, partial(sources.in_file, text.encode())):
+    images = [partial(read_image, png({name: text})) for name in CHUNKS]
+    for read in (*images, partial(read_file, text.encode())):
         with suppress(SettingsError, UnreadableFileError):
-            assert read() is None or isinstance(read(), sources.Found)
+            assert read() is None or isinstance(read(), Detected)
 
 
 @given(st.text(max_size=40), st.dictionaries(st.from_regex(r"[A-Za-z][\w \-/]{0,9}[a-z]", fullmatch=True), st.text()))
-def test_an_infotext_is_read_as_it_was_written(prompt, keys):
+def test_infotext_is_read_as_it_was_written(prompt, keys):
     written = {key: json.dumps(value) for key, value in keys.items()}
     text = f"{prompt}\n{', '.join(f'{key}: {value}' for key, value in written.items())}"
-    assert infotexts.parse(text) == keys if keys else True
+    assert parse_parameters(text) == keys if keys else True
 
 
 REQUESTS = {
@@ -251,11 +261,11 @@ REQUESTS = {
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_requests_are_read(kind):
     request, settings = REQUESTS[kind]
-    assert sources.in_file(json.dumps(request).encode()).settings == settings
+    assert read_file(json.dumps(request).encode()).settings == settings
 
 
-def test_a_request_without_freeu_has_none():
-    assert sources.in_file(b'{"prompt": "a", "alwayson_scripts": {"ControlNet": {"args": [1]}}}') is None
+def test_request_without_freeu():
+    assert read_file(b'{"prompt": "a", "alwayson_scripts": {"ControlNet": {"args": [1]}}}') is None
 
 
 @pytest.mark.parametrize(
@@ -268,49 +278,51 @@ def test_a_request_without_freeu_has_none():
         (["much"], "enabled"),
     ],
 )
-def test_bad_requests_are_refused_by_name(request_, field):
+def test_error_names_the_field_of_an_invalid_request(request_, field):
     with pytest.raises(SettingsError) as caught:
-        sources.in_file(json.dumps(request_).encode())
+        read_file(json.dumps(request_).encode())
     assert caught.value.field == field
 
 
-def test_the_steps_of_a_request_can_be_given():
+def test_steps_of_a_request_can_be_given():
     data = json.dumps({"start_ratio": 4, "stage_infos": []}).encode()
-    assert sources.in_file(data, steps=20).settings.start == 0.2
+    assert read_file(data, steps=20).settings.start == 0.2
+    with pytest.raises(SettingsError, match=r"^start_ratio must be a share of the run, got 4\. .*--steps N"):
+        read_file(data)
 
 
-@pytest.mark.parametrize(("s1", "on"), [(0.9, True), (0.0, False)])
-def test_diffusers_arguments(s1, on):
+@pytest.mark.parametrize(("s1", "enabled"), [(0.9, True), (0.0, False)])
+def test_arguments_of_diffusers_are_read(s1, enabled):
     data = json.dumps({**FACTORS, "s1": s1}).encode()
-    assert sources.in_file(data, diffusers=True) == ("diffusers", LEVELS.replace(s1=s1, enabled=on))
+    assert read_file(data, is_diffusers=True) == ("diffusers", LEVELS.replace(s1=s1, enabled=enabled))
 
 
 @pytest.mark.parametrize("data", [b"[1]", b'{"b1": 1}', b"b1=1", json.dumps({**FACTORS, "b3": 1}).encode()])
-def test_other_arguments_of_diffusers_are_refused(data):
-    with pytest.raises(SettingsError, match="enable_freeu"):
-        sources.in_file(data, diffusers=True)
+def test_other_arguments_of_diffusers_are_rejected(data):
+    with pytest.raises(SettingsError, match=r"^enable_freeu must be JSON such as"):
+        read_file(data, is_diffusers=True)
 
 
 @given(valid)
-def test_a_payload_asks_for_the_same(payload):
+def test_converted_request_has_the_settings_of_the_image(payload):
     settings = Settings.parse(payload).replace(enabled=True)
-    picture = png({"parameters": f"a\nSteps: 20, {', '.join(format_value(to_infotext(settings)))}"})
-    request = json.loads(json.dumps(payloads.request(sources.in_file(picture).settings)))
+    image = png({"parameters": f"a\nSteps: 20, {', '.join(infotext_pairs(to_infotext(settings)))}"})
+    request = json.loads(json.dumps(to_request(read_file(image).settings)))
     (args,) = [script["args"] for script in request["alwayson_scripts"].values()]
     assert Settings.parse(args[0]) == settings
-    assert arguments.read(arguments.filled_up(args), {}, steps=20) == settings
+    assert parse_arguments(fill_up(args), {}, steps=20) == settings
 
 
-def format_value(keys):
+def infotext_pairs(keys):
     return [f"{key}: {json.dumps(value) if set(value) & set(',:') else value}" for key, value in keys.items()]
 
 
-def run(*options, stdin=b""):
+def run_command(*options, stdin=b""):
     command = [sys.executable, "-m", "freeu", *options]
     return subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, check=False)
 
 
-def test_read_prints_the_tool_and_a_line_a_value(tmp_path, capsys):
+def test_read_prints_the_tool_and_one_line_per_value(tmp_path, capsys):
     (tmp_path / "a.png").write_bytes(png(WRITTEN["ljleb"][0]))
     main(["read", str(tmp_path / "a.png")])
     assert capsys.readouterr().out.splitlines() == [
@@ -328,9 +340,9 @@ def test_read_prints_the_tool_and_a_line_a_value(tmp_path, capsys):
 
 @pytest.mark.parametrize("stdin", [png(WRITTEN["SD.Next"][0]), WRITTEN["SD.Next"][0]["parameters"].encode()])
 def test_convert_reads_standard_input(stdin):
-    done = run("convert", "-", stdin=stdin)
-    assert done.returncode == 0, done.stderr
-    args = json.loads(done.stdout)["alwayson_scripts"]["freeu"]["args"]
+    result = run_command("convert", "-", stdin=stdin)
+    assert result.returncode == 0, result.stderr
+    args = json.loads(result.stdout)["alwayson_scripts"]["freeu"]["args"]
     assert args == [
         {"version": "1", "b1": 1.3, "s1": 0.9, "b2": 1.4, "s2": 0.2, "start": 0.0, "stop": 1.0, "stage_map": "levels"}
     ]
@@ -339,15 +351,15 @@ def test_convert_reads_standard_input(stdin):
 @pytest.mark.parametrize(
     ("command", "data", "status", "message"),
     [
-        ("read", png({}), 1, "there are no FreeU settings in it"),
-        ("convert", infotext().encode(), 1, "there are no FreeU settings in it"),
-        ("read", b"FreeU b1: 1.2", 2, "it is no picture"),
-        ("read", b"", 2, "it is no picture"),
-        ("read", png({"parameters": infotext("FreeU b1: 12")}), 2, "b1: '12' is not allowed; it is a number from -1"),
-        ("read", saved("PNG")[:45], 2, "the picture is damaged"),
-        ("convert", b'{"b1": 1.3,', 2, "neither a picture, nor an infotext, nor JSON"),
-        ("convert", b'{"b": 1.3}', 2, "there is no such parameter; the closest is b"),
-        ("convert", "FreeU b1: 1.2".encode("utf-16"), 2, "it is no picture"),
+        ("read", png({}), 1, "no FreeU settings found"),
+        ("convert", infotext().encode(), 1, "no FreeU settings found"),
+        ("read", b"FreeU b1: 1.2", 2, "the file is not an image"),
+        ("read", b"", 2, "the file is not an image"),
+        ("read", png({"parameters": infotext("FreeU b1: 12")}), 2, "b1 must be between -1 and 3, got '12'"),
+        ("read", image_file("PNG")[:45], 2, "the image is damaged"),
+        ("convert", b'{"b1": 1.3,', 2, "the file is neither an image, nor an infotext, nor JSON"),
+        ("convert", b'{"b": 1.3}', 2, "b is not a parameter of FreeU, got 1.3. The closest name is b"),
+        ("convert", "FreeU b1: 1.2".encode("utf-16"), 2, "the file is not an image"),
     ],
 )
 def test_exit_status_and_message(tmp_path, capsys, command, data, status, message):
@@ -361,18 +373,26 @@ def test_exit_status_and_message(tmp_path, capsys, command, data, status, messag
     assert "Traceback" not in err
 
 
-def test_a_file_that_is_not_there(capsys):
+@pytest.mark.parametrize(("steps", "shown"), [("0", "'0'"), ("many", "'many'"), ("1.5", "'1.5'"), ("1001", "'1001'")])
+def test_steps_must_be_a_whole_number(capsys, steps, shown):
+    with pytest.raises(SystemExit) as caught:
+        main(["convert", "request.json", "--steps", steps])
+    assert caught.value.code == 2
+    assert f"must be a whole number between 1 and 1000, got {shown}" in capsys.readouterr().err
+
+
+def test_missing_file_is_an_error(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["read", "nowhere.png"])
     assert caught.value.code == 2
     assert "nowhere.png" in capsys.readouterr().err
 
 
-def test_without_pillow_it_is_said(tmp_path):
+def test_error_names_pillow_if_it_is_missing(tmp_path):
     (tmp_path / "a.png").write_bytes(png({}))
     code = "import sys; sys.modules['PIL'] = None; from freeu.cli.main import main; main()"
     command = [sys.executable, "-c", code, "read", str(tmp_path / "a.png")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "needs Pillow" in done.stderr
-    assert "Traceback" not in done.stderr
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "reading an image needs Pillow; install it with: pip install pillow" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,4 +1,4 @@
-"""attach() on real ldm UNets, held against the official algorithm."""
+"""attach() on real ldm UNets, compared with the authors' algorithm."""
 
 import copy
 import gc
@@ -24,7 +24,7 @@ def call(unet, *args):
 
 @pytest.fixture
 def unet():
-    """A UNet that the test must leave without hooks and computing what it did."""
+    """Yield a UNet; after the test, check that it has no hooks and computes what it did before."""
     unet = shared("SDXL")
     before = call(unet, *inputs())
     yield unet
@@ -34,19 +34,19 @@ def unet():
 
 
 def off_and_on(unet, settings=STRONG):
-    """Without FreeU and with it."""
+    """Return the UNet's output without and with FreeU."""
     off = call(unet, *inputs())
     with attach(unet, settings):
         return off, call(unet, *inputs())
 
 
-@pytest.mark.parametrize("more", [{}, RICH, {**RICH, "mask": "disc"}], ids=["plain", "rich", "disc"])
+@pytest.mark.parametrize("others", [{}, RICH, {**RICH, "mask": "disc"}], ids=["plain", "rich", "disc"])
 @pytest.mark.parametrize("stage_map", ["channels", "levels"])
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize("name", SHAPES)
-def test_equals_the_official_algorithm(name, version, stage_map, more):
+def test_equals_the_official_algorithm(name, version, stage_map, others):
     unet = shared(name)
-    settings = Settings(**ALL_STAGES, **more, version=version, stage_map=stage_map)
+    settings = Settings(**ALL_STAGES, **others, version=version, stage_map=stage_map)
     args = inputs(height=16, width=24)
     stages = SHAPES[name].stages(stage_map)
     with torch.inference_mode():
@@ -56,7 +56,7 @@ def test_equals_the_official_algorithm(name, version, stage_map, more):
         out = call(unet, *args)
     assert session.calls == len(stages)
     torch.testing.assert_close(out, expected, rtol=0, atol=1e-5)
-    assert (out - plain).abs().max() > 1e-2, "FreeU must matter for this test to mean anything"
+    assert (out - plain).abs().max() > 1e-2, "FreeU must have an effect in this test"
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_equals_the_official_algorithm(name, version, stage_map, more):
         Settings(curve="0:0"),
         Settings(**ALL_STAGES, curve="0.5:0, 1:1"),
     ],
-    ids=["off", "factors of one", "no channels", "never", "curve at zero", "curve not begun"],
+    ids=["off", "factors of 1", "no channels", "no steps", "curve of 0", "before the curve rises"],
 )
-def test_neutral_is_bit_identical(unet, settings):
+def test_neutral_settings_are_bit_identical_to_no_freeu(unet, settings):
     off = call(unet, *inputs())
     with attach(unet, settings) as session:
         session.at(0, 20)
@@ -79,7 +79,7 @@ def test_neutral_is_bit_identical(unet, settings):
     assert session.calls == 0
 
 
-def test_off_and_on_differ_and_closing_restores(unet):
+def test_close_restores_the_unet_and_may_be_called_twice(unet):
     off, on = off_and_on(unet)
     assert not on.equal(off)
     session = attach(unet, STRONG)
@@ -88,8 +88,8 @@ def test_off_and_on_differ_and_closing_restores(unet):
     assert call(unet, *inputs()).equal(off)
 
 
-def test_layers_called_without_their_block(unet, monkeypatch):
-    """reForge and ComfyUI walk the layers themselves."""
+def test_layers_may_be_called_without_their_block(unet, monkeypatch):
+    """reForge and ComfyUI call the layers themselves."""
     off, on = off_and_on(unet)
     layers = [list(block) for block in unet.output_blocks]
 
@@ -106,8 +106,8 @@ def test_layers_called_without_their_block(unet, monkeypatch):
     assert not on.equal(off)
 
 
-def test_a_replaced_forward(unet, monkeypatch):
-    """ControlNet puts a forward of its own on the UNet, which joins backbone and skip itself."""
+def test_forward_may_be_replaced(unet, monkeypatch):
+    """ControlNet replaces the UNet's forward with one that joins backbone and skip features itself."""
     _, on = off_and_on(unet)
 
     def replaced(self, x, timesteps=None, context=None, **kwargs):
@@ -119,7 +119,7 @@ def test_a_replaced_forward(unet, monkeypatch):
 
 
 @torch.inference_mode()
-def test_keyword_and_positional_calls_of_a_layer(unet):
+def test_layers_may_be_called_with_keyword_arguments(unet):
     layer = unet.output_blocks[0][0]
     joined, emb = torch.randn(1, layer.channels, 4, 4), torch.randn(1, 128)
     with attach(unet, STRONG) as session:
@@ -134,14 +134,14 @@ def test_keyword_and_positional_calls_of_a_layer(unet):
     assert not positional.equal(layer(joined, emb))
 
 
-def test_positional_call_of_the_unet(unet):
+def test_unet_may_be_called_with_positional_arguments(unet):
     _, on = off_and_on(unet)
     with attach(unet, STRONG), torch.inference_mode():
         assert unet(*inputs()).equal(on)
 
 
 @pytest.mark.parametrize("height", [40, 56])
-def test_sizes_that_are_no_powers_of_two(height):
+def test_sizes_that_are_not_powers_of_two(height):
     unet, args = shared("SD 1.5"), inputs(height=height, width=24)
     with torch.inference_mode():
         expected = forward(unet, *args, freeu_edit(STRONG, SHAPES["SD 1.5"].stages("channels")))
@@ -149,7 +149,7 @@ def test_sizes_that_are_no_powers_of_two(height):
         torch.testing.assert_close(call(unet, *args), expected, rtol=0, atol=1e-5)
 
 
-def test_several_unets_at_once(unet):
+def test_sessions_on_two_unets_are_independent(unet):
     other = build("SD 1.5", seed=7)
     weak = Settings(b1=1.05)
     _, on = off_and_on(unet)
@@ -160,8 +160,8 @@ def test_several_unets_at_once(unet):
     assert (one.calls, two.calls) == (9, 10)
 
 
-def test_a_unet_swapped_in_mid_run(unet):
-    """The refiner: the first UNet is left alone from there on, the second one edited."""
+def test_session_can_move_to_the_refiner_during_a_run(unet):
+    """The first UNet is as before from then on, and the second one is edited."""
     refiner = build("SDXL refiner")
     off, on = off_and_on(unet)
     _, refiner_on = off_and_on(refiner)
@@ -173,26 +173,26 @@ def test_a_unet_swapped_in_mid_run(unet):
         assert call(unet, *inputs()).equal(off)
 
 
-def test_an_exception_in_the_unet(unet, monkeypatch):
-    def broken(*args, **kwargs):
+def test_exception_in_the_unet_removes_the_hooks(unet, monkeypatch):
+    def fail(*args, **kwargs):
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(unet.output_blocks[4], "forward", broken)
+        patch.setattr(unet.output_blocks[4], "forward", fail)
         with pytest.raises(RuntimeError, match="out of memory"), attach(unet, STRONG):
             call(unet, *inputs())
 
 
-def test_an_exception_while_hooks_are_put_on(unet, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise RuntimeError("no hooks here")
+def test_exception_while_hooks_are_added_removes_them(unet, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no hooks allowed")
 
-    monkeypatch.setattr(unet.output_blocks[3][0], "register_forward_pre_hook", refuse)
-    with pytest.raises(RuntimeError, match="no hooks here"):
+    monkeypatch.setattr(unet.output_blocks[3][0], "register_forward_pre_hook", fail)
+    with pytest.raises(RuntimeError, match="no hooks allowed"):
         attach(unet, STRONG)
 
 
-def test_a_lost_session_takes_its_hooks_along(unet):
+def test_garbage_collection_of_a_session_removes_its_hooks(unet):
     session = attach(unet, STRONG)
     assert hooks_on(unet) == 9
     del session
@@ -200,7 +200,7 @@ def test_a_lost_session_takes_its_hooks_along(unet):
     assert hooks_on(unet) == 0
 
 
-def test_a_copy_of_the_unet_is_edited_no_longer_than_the_unet(unet):
+def test_close_also_ends_freeu_on_a_copy_of_the_unet(unet):
     off, on = off_and_on(unet)
     session = attach(unet, STRONG)
     copied = copy.deepcopy(unet)
@@ -218,13 +218,13 @@ def test_channels_last(unet):
     torch.testing.assert_close(out, on, rtol=0, atol=2e-5)
 
 
-def test_hooks_go_only_where_settings_change_something(unet):
+def test_only_blocks_that_the_settings_change_get_hooks(unet):
     with attach(unet, Settings(b1=1, s1=1, b2=1.4, s2=1)):
         assert hooks_on(unet) == 3
 
 
-def test_threads():
-    """Each thread has a UNet and settings of its own, at a step of its own."""
+def test_sessions_in_threads_are_independent():
+    """Each thread has its own UNet, settings and step."""
     jobs = [(build("SDXL", seed=n), Settings(**ALL_STAGES, curve="0:0, 1:1"), n) for n in range(4)]
 
     def run(job, results):
@@ -245,7 +245,7 @@ def test_threads():
     assert all(together[step].equal(alone[step]) for step in alone)
 
 
-def test_the_schedule_scales_the_factors(unet):
+def test_schedule_scales_the_factors(unet):
     settings = Settings(**ALL_STAGES, start=0.3, stop=0.9, smoothness=0.5)
     steps = 7
     with attach(unet, settings) as session:
@@ -263,7 +263,7 @@ def test_the_schedule_scales_the_factors(unet):
 
 @pytest.mark.parametrize("timestep", [0, 250, 999, 501.4])
 @pytest.mark.parametrize("keyword", [True, False])
-def test_the_noise_clock_reads_the_timestep_of_the_call(unet, timestep, keyword):
+def test_noise_clock_reads_the_timestep_of_each_call(unet, timestep, keyword):
     curve = "0:0, 0.7:1, 1:0.2"
     x, _, context = inputs()
     timesteps = torch.full((2,), timestep)
@@ -277,14 +277,14 @@ def test_the_noise_clock_reads_the_timestep_of_the_call(unet, timestep, keyword)
     assert out.equal(expected)
 
 
-def test_the_noise_clock_refuses_several_timesteps_in_a_call(unet):
+def test_noise_clock_rejects_different_timesteps_in_a_batch(unet):
     x, _, context = inputs()
-    with attach(unet, Settings(clock="noise")), pytest.raises(ValueError, match="one timestep a call"):
+    message = r'clock "noise" needs one timestep per batch, got 10\.0 to 900\.0'
+    with attach(unet, Settings(clock="noise")), pytest.raises(ValueError, match=message):
         call(unet, x, torch.tensor([10, 900]), context)
 
 
-def test_gradients(unet):
-    """With gradients on nothing is edited in place, and the result is the same."""
+def test_gradients_flow_and_the_result_is_the_same(unet):
     x, timesteps, context = inputs()
     with attach(unet, STRONG):
         without = call(unet, x, timesteps, context)
@@ -296,7 +296,7 @@ def test_gradients(unet):
     assert x.grad.any()
 
 
-def test_a_layer_input_is_not_edited_when_gradients_are_on(unet):
+def test_nothing_is_edited_in_place_when_gradients_are_on(unet):
     layer = unet.output_blocks[0][0]
     joined = torch.randn(1, layer.channels, 4, 4)
     before = joined.clone()
@@ -305,7 +305,7 @@ def test_a_layer_input_is_not_edited_when_gradients_are_on(unet):
     assert joined.equal(before)
 
 
-def test_each_picture_of_a_batch_is_as_it_would_be_alone(unet):
+def test_batch_items_are_independent(unet):
     x, timesteps, context = inputs(3)
     with attach(unet, STRONG):
         together = call(unet, x, timesteps, context)
@@ -314,17 +314,17 @@ def test_each_picture_of_a_batch_is_as_it_would_be_alone(unet):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_under_autocast(unet, dtype):
-    """FreeU moves the picture by what it should; how far autocast moves it is not ours."""
+def test_effect_is_the_same_under_autocast(unet, dtype):
+    """Compares the change by FreeU, since autocast itself changes the output too."""
     with torch.autocast("cpu", dtype):
         off, on = off_and_on(unet)
     exact_off, exact_on = off_and_on(unet)
-    moved, exact = (on - off).float(), exact_on - exact_off
-    assert (moved - exact).norm() < 0.2 * exact.norm()
+    effect, exact = (on - off).float(), exact_on - exact_off
+    assert (effect - exact).norm() < 0.2 * exact.norm()
 
 
-def test_repr_tells_the_state(unet):
+def test_repr_shows_the_state(unet):
     session = attach(unet, STRONG)
-    assert "open: 0 blocks edited" in repr(session)
+    assert "open, 0 blocks edited" in repr(session)
     session.close()
     assert "closed" in repr(session)

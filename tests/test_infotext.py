@@ -1,4 +1,4 @@
-"""Picture metadata, ours and other tools'. The other tools' texts are as research found them in pictures."""
+"""FreeU in the metadata of images: of this extension, and of other tools as found in their images."""
 
 import json
 
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from freeu import Settings, SettingsError, from_infotext, strength, to_infotext
 from freeu.compat.steps import step_share
+from freeu.settings.infotext import DIAGNOSTICS_KEY
 
 FORGE = {
     "freeu_enabled": "True",
@@ -17,12 +18,12 @@ FORGE = {
     "freeu_s2": "0.95",
 }
 GENTLE = {"b1": 1.01, "b2": 1.02, "s1": 0.99, "s2": 0.95}
-NOTHING = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
+NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 STAGES = '[{"backbone_factor": 1.2, "skip_factor": 0.9}, {"backbone_factor": 1.4, "skip_factor": 0.2}]'
 LJLEB = {"version": "1", "b1": 1.2, "s1": 0.9, "b2": 1.4, "s2": 0.2}
 
 
-def test_ours_is_one_key_a_value():
+def test_each_value_has_its_own_key():
     assert to_infotext(Settings()) == {
         "FreeU version": "2",
         "FreeU b1": "1.3",
@@ -41,25 +42,27 @@ def test_ours_is_one_key_a_value():
     )
 
 
-def test_off_writes_nothing_and_no_keys_are_no_freeu():
+def test_disabled_settings_write_nothing_and_no_keys_mean_no_freeu():
     assert to_infotext(Settings(enabled=False, b1=2)) == {}
     assert from_infotext({}) is None
     assert from_infotext({"Steps": "20", "Sampler": "Euler", "Hypertile U-Net": "True"}) is None
 
 
-def test_part_of_ours_is_completed_with_what_absent_means():
+def test_missing_keys_mean_their_infotext_default():
     assert from_infotext({"FreeU b1": "1.1"}) == Settings(b1=1.1)
 
 
-def test_keys_of_a_newer_version_are_reported(caplog):
-    assert from_infotext({"FreeU b1": "1.1", "FreeU sparkle": "3"}) == Settings(b1=1.1)
-    assert "FreeU sparkle" in caplog.text
+def test_unknown_keys_are_logged_and_ignored(caplog):
+    assert from_infotext({"FreeU b1": "1.1", "FreeU sparkle": "3", DIAGNOSTICS_KEY: "x"}) == Settings(b1=1.1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "infotext: FreeU sparkle is unknown to this version of FreeU and is ignored"
+    ]
 
 
 @pytest.mark.parametrize(
     ("infotext", "changes"),
     [
-        # ljleb/sd-webui-freeu; without a version it is 1
+        # ljleb/sd-webui-freeu; version 1 if the key is missing
         ({"FreeU Stages": STAGES, "FreeU Schedule": "0.0, 1.0, 0.0", "FreeU Version": "2"}, {**LJLEB, "version": "2"}),
         (
             {"FreeU Stages": STAGES, "FreeU Schedule": "0.1, 0.8, 0.5"},
@@ -68,20 +71,20 @@ def test_keys_of_a_newer_version_are_reported(caplog):
         ({"FreeU Stages": STAGES}, LJLEB),
         ({"FreeU Stages": json.dumps(STAGES), "FreeU Schedule": '"0.1, 0.8, 0"'}, {**LJLEB, "start": 0.1, "stop": 0.8}),
         ({"FreeU Stages": json.dumps(STAGES)}, LJLEB),
-        ({"FreeU Stages": "[]", "FreeU Version": "2"}, NOTHING),
-        ({"FreeU Stages": '[{}, {"backbone_factor": 1.1}]'}, {**NOTHING, "version": "1", "b2": 1.1}),
+        ({"FreeU Stages": "[]", "FreeU Version": "2"}, NEUTRAL),
+        ({"FreeU Stages": '[{}, {"backbone_factor": 1.1}]'}, {**NEUTRAL, "version": "1", "b2": 1.1}),
         (
             {"FreeU Stages": '[{"skip_threshold": 0.5, "skip_high_end_factor": 1.2}]'},
-            {**NOTHING, "version": "1", "cutoff1": 0.5, "high1": 1.2},
+            {**NEUTRAL, "version": "1", "cutoff1": 0.5, "high1": 1.2},
         ),
         (
             {"FreeU Stages": '[{"backbone_offset": 0.25, "skip_cutoff": 0.5}, {}, {"backbone_width": 0.75}]'},
-            {**NOTHING, "version": "1", "offset1": 0.25, "cutoff1": 0.5, "width3": 0.75},
+            {**NEUTRAL, "version": "1", "offset1": 0.25, "cutoff1": 0.5, "width3": 0.75},
         ),
         # a whole number is a step
         ({"FreeU Stages": STAGES, "FreeU Schedule": "4, 16, 0.0", "Steps": "20"}, {**LJLEB, "start": 0.2, "stop": 0.8}),
         ({"FreeU Stages": STAGES, "FreeU Schedule": "0, 99, 0.0", "Steps": 20}, LJLEB),
-        # Forge with seven keys; Forge until September 2024 and reForge with five
+        # Forge has seven keys; Forge until September 2024 and reForge have five
         ({**FORGE, "freeu_start": "0.0", "freeu_end": "1.0"}, GENTLE),
         ({**FORGE, "freeu_start": "0.25", "freeu_end": "0.75"}, {**GENTLE, "start": 0.25, "stop": 0.75}),
         (FORGE, GENTLE),
@@ -93,22 +96,22 @@ def test_keys_of_a_newer_version_are_reported(caplog):
         ({"freeu": [1.01, 1.02, 0.99, 0.95]}, GENTLE),
     ],
 )
-def test_other_tools(infotext, changes):
+def test_metadata_of_other_tools_is_read(infotext, changes):
     assert from_infotext(infotext) == Settings(**changes)
 
 
 @pytest.mark.parametrize("steps", [2, 7, 20, 33])
 @pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (0.2, 0.8), (0.33, 0.34), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)])
-def test_forge_acts_at_the_same_steps(start, end, steps):
-    """There both ends are part of the window, and progress is step / (steps - 1)."""
+def test_settings_of_forge_act_at_the_same_steps(start, end, steps):
+    """In Forge, both ends are part of the window, and progress is step / (steps - 1)."""
     keys = {**FORGE, "freeu_start": str(start), "freeu_end": str(end), "Steps": str(steps)}
-    found = from_infotext(keys)
-    theirs = [1.0 if start <= step / (steps - 1) <= end else 0.0 for step in range(steps)]
-    assert [strength(found, step, steps) for step in range(steps)] == theirs
+    settings = from_infotext(keys)
+    expected = [1.0 if start <= step / (steps - 1) <= end else 0.0 for step in range(steps)]
+    assert [strength(settings, step, steps) for step in range(steps)] == expected
 
 
 @given(st.integers(1, 1000).flatmap(lambda steps: st.tuples(st.integers(0, steps), st.just(steps))))
-def test_a_step_survives_as_a_share(when):
+def test_step_share_means_the_same_step(when):
     step, steps = when
     share = step_share(step, steps)
     assert 0 <= share <= 1
@@ -122,7 +125,7 @@ def test_a_step_survives_as_a_share(when):
         ({"FreeU version": "3"}, "version"),
         ({"FreeU Stages": "[1.2"}, "FreeU Stages"),
         ({"FreeU Stages": "{}"}, "FreeU Stages"),
-        ({"FreeU Stages": '[{"backbone": 1}]'}, "FreeU Stages"),
+        ({"FreeU Stages": '[{"backbone": 1}]'}, "backbone of stage 1"),
         ({"FreeU Stages": '[{"backbone_factor": 12}]'}, "b1"),
         ({"FreeU Stages": "[]", "FreeU Schedule": "0.0, 1.0"}, "FreeU Schedule"),
         ({"FreeU Stages": "[]", "FreeU Schedule": "4, 16, 0.0"}, "start"),
@@ -137,7 +140,7 @@ def test_a_step_survives_as_a_share(when):
         ({"FreeU": "__import__('os').getcwd()"}, "FreeU"),
     ],
 )
-def test_damaged_values_are_refused_by_name(infotext, field):
+def test_error_names_the_field_of_an_invalid_value(infotext, field):
     with pytest.raises(SettingsError) as caught:
         from_infotext(infotext)
     assert caught.value.field == field
@@ -156,17 +159,17 @@ OTHER = st.one_of(
 
 
 @given(st.sampled_from(WRITTEN), st.data())
-def test_damaged_infotexts_are_read_or_refused(written, data):
-    """Some values replaced, some keys lost: never another error, never Settings from half of Forge's factors."""
+def test_damaged_infotexts_are_read_or_raise_settings_error(written, data):
+    """With values replaced and keys missing. Settings are never made from only some of Forge's factors."""
     keep = data.draw(st.sets(st.sampled_from(sorted(written))))
     change = data.draw(st.dictionaries(st.sampled_from(sorted(written)), OTHER, max_size=2))
     infotext = {**{key: written[key] for key in keep}, **change}
     try:
-        found = from_infotext(infotext)
+        settings = from_infotext(infotext)
     except SettingsError:
         return
     if infotext == written:
-        assert found == from_infotext(written)
-    assert found is None or isinstance(found, Settings)
-    if found and found.enabled and "freeu_enabled" in infotext:
+        assert settings == from_infotext(written)
+    assert settings is None or isinstance(settings, Settings)
+    if settings and settings.enabled and "freeu_enabled" in infotext:
         assert set(FORGE) <= set(infotext)

@@ -1,4 +1,4 @@
-"""docs/moving.md: its commands run and answer what it shows; its values are what tests/test_other_tools.py tests."""
+"""docs/moving.md: its commands print what it shows, and its values are those of tests/test_other_tools.py."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.test_other_tools import exact_window
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "moving.md").read_text("utf-8")
-SHOWN = re.findall(r"^```sh\n(.*?)\n```\n\n(?:```(?:text|json)\n(.*?)^```)?", PAGE, re.DOTALL | re.MULTILINE)
+COMMANDS = re.findall(r"^```sh\n(.*?)\n```\n\n(?:```(?:text|json)\n(.*?)^```)?", PAGE, re.DOTALL | re.MULTILINE)
 WIDTHS = {f"width{n}": exact_window(LjlebStage(), channels)[1] for n, channels in ((1, 1280), (2, 640), (3, 320))}
 TWO_WIDTHS = {name: WIDTHS[name] for name in ("width1", "width2")}
 PLAIN = Settings(**FACTORS)
@@ -33,23 +33,26 @@ SECTIONS = {
 }
 
 
-@pytest.mark.parametrize(("command", "answer"), SHOWN)
-def test_commands(tmp_path, command, answer):
+@pytest.mark.parametrize(("command", "output"), COMMANDS)
+def test_commands_print_what_the_page_shows(tmp_path, command, output):
     (tmp_path / "comfyui.png").write_bytes(png(WRITTEN["ComfyUI FreeU_V2"][0]))
     (tmp_path / "enable_freeu.json").write_text(json.dumps(FACTORS))
     python, *rest = shlex.split(command)
     assert python == "python"
-    how = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "capture_output": True, "text": True}
-    done = subprocess.run([sys.executable, *rest], check=True, **how)
-    assert done.stdout == answer or not answer
-    assert done.stdout
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [sys.executable, *rest], check=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.stdout == output or not output
+    assert result.stdout
 
 
-def test_there_are_commands():
-    assert len(SHOWN) >= 3
+def test_page_has_commands():
+    assert len(COMMANDS) >= 3
 
 
 def test_every_tool_has_a_section_with_tested_values():
     sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
-    values = {title: re.findall(r"^ *(\{\"version.*\})$", text, re.MULTILINE) for title, text in sections.items()}
-    assert {title: [Settings.parse(json.loads(v)) for v in found] for title, found in values.items()} == SECTIONS
+    examples = {title: re.findall(r"^ *(\{\"version.*\})$", text, re.MULTILINE) for title, text in sections.items()}
+    parsed = {title: [Settings.parse(json.loads(v)) for v in found] for title, found in examples.items() if found}
+    assert parsed == SECTIONS

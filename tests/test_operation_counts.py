@@ -1,129 +1,193 @@
-"""What FreeU costs, in counts and never in seconds: tensor operations, copies, graphs."""
+"""What FreeU computes, counted in tensor operations, copies and graphs, which do not depend on the machine."""
+
+from collections import Counter
 
 import pytest
 import torch
 
-from benchmarks import rivals, work
 from benchmarks.measure import Counting, peak_memory
 from freeu import Settings, attach, scale_backbone_, scale_skip_
-from tests.unets import build, inputs, shared
+from freeu.core.hooks import Session
+from freeu.core.skip import CHUNK
+from tests.reference import filter_skip
+from tests.unets import build, hooks_on, inputs, shared
 
 CPU = torch.device("cpu")
-SMALL, LARGE = (8, 8), (24, 24)
-"""Planes that are filtered whole, and along one direction at a time."""
+SMALL, LARGE = (8, 8), (64, 64)
+LARGER_MASKS = [{"cutoff": 0.5}, {"cutoff": 0.5, "mask": "disc"}]
+"""Masks that are not filtered by the low-rank matrix."""
 
 
-def operations(dtype=torch.float32, pictures=1, size=SMALL, **settings):
-    """What editing one decoder block computes."""
-    joined = torch.randn(pictures, 96, *size).to(dtype)
-    version = settings.pop("version", "2")
+def count_operations(edit) -> Counter:
     with torch.no_grad(), Counting() as counting:
-        scale_backbone_(joined[:, :64], 1.3, version=version)
-        scale_skip_(joined[:, 64:], 0.7, **settings)
+        edit()
     return counting.counts
 
 
+def backbone_operations(version, dtype=torch.float32, batch=1, size=SMALL):
+    backbone = torch.randn(batch, 96, *size).to(dtype)[:, :64]
+    return count_operations(lambda: scale_backbone_(backbone, 1.3, version=version))
+
+
+def skip_operations(dtype=torch.float32, batch=1, channels=32, size=SMALL, **options):
+    skip = torch.randn(batch, 64 + channels, *size).to(dtype)[:, 64:]
+    scale_skip_(skip, 0.7, **options)  # the first call makes the matrices
+    return count_operations(lambda: scale_skip_(skip, 0.7, **options))
+
+
+@pytest.mark.parametrize(("version", "count"), [("1", 1), ("2", 15)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("shape", [{}, {"batch": 4}, {"size": LARGE}], ids=str)
+def test_operations_of_the_backbone(version, count, dtype, shape):
+    """Half types need no copy: only the mean is float32."""
+    counts = backbone_operations(version, dtype, **shape)
+    assert sum(counts.values()) == count, dict(counts)
+
+
+@pytest.mark.parametrize("options", [{}, {"mask": "disc"}, {"high": 1.1}], ids=str)
+@pytest.mark.parametrize("shape", [{}, {"batch": 4}, {"size": LARGE}, {"channels": 5 * CHUNK}], ids=str)
+def test_smallest_masks_are_two_products(options, shape):
+    assert skip_operations(**options, **shape) == {"baddbmm_": 2}
+
+
+@pytest.mark.parametrize("options", LARGER_MASKS, ids=str)
 @pytest.mark.parametrize(
-    ("settings", "most"),
-    [
-        ({"version": "1"}, 3),
-        ({"version": "1", "size": LARGE}, 5),
-        ({"version": "1", "size": LARGE, "pictures": 4}, 17),
-        ({"version": "1", "cutoff": 0.5, "size": LARGE}, 4),
-        ({"version": "1", "cutoff": 0.5, "mask": "disc", "size": LARGE}, 4),
-        ({"version": "1", "cutoff": 1.0}, 2),
-        ({"version": "1", "dtype": torch.bfloat16}, 5),
-        ({"version": "2"}, 19),
-        ({"version": "2", "size": LARGE}, 21),
-        ({"version": "2", "pictures": 4}, 19),
-        ({"version": "2", "dtype": torch.bfloat16}, 24),
-    ],
-    ids=str,
+    ("shape", "chunks"), [({}, 1), ({"batch": 4}, 4), ({"size": LARGE}, 1), ({"channels": 5 * CHUNK}, 5)], ids=str
 )
-def test_operations_of_an_edited_block(settings, most):
-    operations(**settings)  # the first call fills the cache
-    counts = operations(**settings)
-    assert 0 < sum(counts.values()) <= most, dict(counts)
+def test_larger_masks_are_three_products_per_chunk(options, shape, chunks):
+    assert skip_operations(**options, **shape) == {"baddbmm_": 3 * chunks}
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
-@pytest.mark.parametrize("settings", [{}, {"size": LARGE}, {"cutoff": 0.5}, {"mask": "disc"}, {"dtype": torch.float16}])
-def test_no_fourier_transform_and_no_waiting_for_a_device(version, settings):
-    counts = operations(version=version, **settings)
-    assert not [name for name in counts if "fft" in name]
-    assert not {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal"} & set(counts)
+@pytest.mark.parametrize("options", [{}, *LARGER_MASKS], ids=str)
+def test_half_types_need_two_copies_more(options):
+    copies = skip_operations(torch.bfloat16, **options) - skip_operations(**options)
+    assert copies == {"_to_copy": 1, "copy_": 1}
 
 
-def test_the_basis_is_made_once():
-    size = (26, 22)
-    first, second, third = (operations(size=size) for _ in range(3))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("options", [{"cutoff": 1.0}, {"high": 0.7}], ids=str)
+def test_equal_factors_are_one_multiplication(dtype, options):
+    assert skip_operations(dtype, **options) == {"mul_": 1}
+
+
+@pytest.mark.parametrize("options", [{}, {"size": LARGE}, *LARGER_MASKS, {"mask": "disc"}], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+def test_no_fft_and_no_synchronization_with_a_gpu(dtype, options):
+    names = set(skip_operations(dtype, **options)) | set(backbone_operations("2", dtype))
+    assert not [name for name in names if "fft" in name]
+    assert not {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal"} & names
+
+
+def test_counting_sees_an_fft():
+    """The test above can fail."""
+    counts = count_operations(lambda: filter_skip(torch.randn(1, 4, 8, 8), 0.7))
+    assert [name for name in counts if "fft" in name]
+
+
+@pytest.mark.parametrize("options", [{}, *LARGER_MASKS], ids=str)
+def test_matrices_are_made_once_per_size(options):
+    skip = torch.randn(1, 2, 26, 22)  # a size that no other test has put into the cache
+    first, second, third = (count_operations(lambda: scale_skip_(skip, 0.7, **options)) for _ in range(3))
     assert sum(first.values()) > sum(second.values())
     assert second == third
 
 
-def test_counting_sees_a_fourier_transform():
-    """The check above can fail."""
-    features = work.Features(torch.randn(1, 96, 8, 8), torch.randn(1, 64, 8, 8), torch.randn(1, 32, 8, 8))
-    with Counting() as counting:
-        rivals.official("2")(features)
-    assert [name for name in counting.counts if "fft" in name]
+def count_call(unet, settings, observe=None):
+    """Return the operations of one call of the UNet, and how many decoder blocks were edited."""
+    x, timesteps, context = inputs()
+    with attach(unet, settings, observe) as session:
+        session.at(0, 20)
+        counts = count_operations(lambda: unet(x, timesteps=timesteps, context=context))
+    return counts, session.calls
 
 
 @pytest.mark.parametrize(
     "settings",
-    [Settings(enabled=False), Settings(b1=1, b2=1, s1=1, s2=1), Settings(start=0.5), Settings(curve="0:0, 1:1")],
-    ids=["off", "neutral", "not yet", "strength 0"],
+    [
+        Settings(enabled=False),
+        Settings(b1=1, b2=1, s1=1, s2=1),
+        Settings(width1=0, width2=0, s1=1, s2=1),
+        Settings(start=0.5),
+        Settings(curve="0:0, 1:1"),
+    ],
+    ids=["off", "factors of 1", "no channels", "before start", "strength 0"],
 )
-def test_off_computes_nothing(settings):
+def test_nothing_runs_while_freeu_is_off_or_neutral(settings):
     unet = shared("SDXL")
     x, timesteps, context = inputs()
+    off = count_operations(lambda: unet(x, timesteps=timesteps, context=context))
+    assert count_call(unet, settings) == (off, 0)
 
-    def counted():
-        with torch.no_grad(), Counting() as counting:
-            unet(x, timesteps=timesteps, context=context)
-        return counting.counts
 
-    off = counted()
+@pytest.mark.parametrize(
+    "settings", [Settings(enabled=False), Settings(b1=1, b2=1, s1=1, s2=1)], ids=["off", "neutral"]
+)
+def test_neutral_settings_add_no_hook_and_no_work_per_step(settings, monkeypatch):
+    unet = shared("SDXL")
+    edited = []
+    monkeypatch.setattr(Session, "edit_", lambda *args: edited.append(args))
     with attach(unet, settings) as session:
-        session.at(0, 20)
-        assert counted() == off
+        assert hooks_on(unet) == 0
+        for step in range(20):
+            assert count_operations(lambda step=step: session.at(step, 20)) == {}
+        unet(*inputs())
+    assert edited == []
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(curve="0:0, 1:1", clock="step")], ids=["window", "curve"])
+def test_setting_the_step_needs_no_tensor(settings):
+    with attach(shared("SDXL"), settings) as session:
+        assert count_operations(lambda: session.at(7, 20)) == {}
 
 
 @pytest.mark.parametrize("settings", [Settings(), Settings(enabled=False)], ids=["on", "off"])
-def test_measuring_costs_nothing_where_nobody_looks(settings):
-    """An observer that only looks on adds one copy for each block that is edited, and nothing else; none adds none."""
+def test_only_an_observer_costs_a_copy_per_edited_block(settings):
     unet = shared("SDXL")
-    x, timesteps, context = inputs()
-
-    def counted(**more):
-        with attach(unet, settings, **more) as session, torch.no_grad(), Counting() as counting:
-            unet(x, timesteps=timesteps, context=context)
-        return counting.counts, session.calls
-
-    counted()
-    unseen, edited = counted()
-    met = []
-    seen, _ = counted(observe=lambda observation: met.append(observation.block.index))
-    assert met == list(range(9))
-    assert seen - unseen == ({"clone": edited} if edited else {})
-    assert not unseen - seen
+    count_call(unet, settings)  # makes the matrices
+    without, edited = count_call(unet, settings)
+    blocks = []
+    observed, _ = count_call(unet, settings, lambda observation: blocks.append(observation.block.index))
+    assert blocks == list(range(9))
+    assert observed - without == ({"clone": edited} if edited else {})
+    assert not without - observed
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def official_edit(joined, backbone, s=0.7, b=1.3):
+    """Edit features as the authors' code does, version 2, in float32."""
+    h, skip = joined[:, :backbone], joined[:, backbone:]
+    mean = h.mean(1, keepdim=True)
+    low, high = mean.amin((2, 3), keepdim=True), mean.amax((2, 3), keepdim=True)
+    h[:, : backbone // 2] = h[:, : backbone // 2] * ((b - 1) * (mean - low) / (high - low) + 1)
+    spectrum = torch.fft.fftshift(torch.fft.fftn(skip.float(), dim=(-2, -1)), dim=(-2, -1))
+    row, column = skip.shape[2] // 2, skip.shape[3] // 2
+    mask = torch.ones_like(skip, dtype=torch.float32)
+    mask[..., row - 1 : row + 1, column - 1 : column + 1] = s
+    spectrum = torch.fft.ifftshift(spectrum * mask, dim=(-2, -1))
+    return h, torch.fft.ifftn(spectrum, dim=(-2, -1)).real.to(skip.dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("version", ["1", "2"])
-@pytest.mark.parametrize(("cutoff", "mask"), [(0.0, "box"), (0.3, "box"), (0.3, "disc")])
-def test_memory_is_bounded(dtype, version, cutoff, mask):
-    """Beside the features nothing is needed that grows with the number of channels, but pieces of them."""
+@pytest.mark.parametrize("options", [{}, *LARGER_MASKS], ids=str)
+def test_peak_memory_is_at_most_30_percent_of_the_official_algorithm(dtype, version, options):
+    """Half types need a float32 copy of the skip or, on a CPU, of the backbone; float32 needs a few planes."""
     joined = torch.randn(2, 960, 64, 64).to(dtype)
-    features = work.Features(joined, joined[:, :640], joined[:, 640:])
+
+    def edit():
+        scale_backbone_(joined[:, :640], 1.3, version=version)
+        scale_skip_(joined[:, 640:], 0.7, **options)
+
     with torch.inference_mode():
-        needed = peak_memory(lambda: rivals.ours(version, cutoff, mask)(features), CPU)
-    assert 0 < needed < 0.2 * joined.numel() * 4
+        needed = peak_memory(edit, CPU)
+        official = peak_memory(lambda: official_edit(joined, 640), CPU)
+    assert 0 < needed <= 0.3 * official
+    if dtype == torch.float32:
+        assert needed < 0.1 * joined.numel() * 4
 
 
 @pytest.fixture(scope="module")
 def unet():
-    """One without attention, which takes long to compile and is not ours."""
+    """Build a UNet without attention, which takes long to compile and has no part in FreeU."""
     return build("SDXL", num_res_blocks=1, attention_resolutions=())
 
 
@@ -145,7 +209,7 @@ class TestCompiled:
 
     @torch.inference_mode()
     def test_compiled_while_attached(self, unet, graphs):
-        """No graph break, no new graph a call, and the same picture; off again afterwards."""
+        """One graph without a break, the same result, and off again after closing."""
         x, timesteps, context = inputs()
         off = unet(x, timesteps=timesteps, context=context)
         settings = Settings(cutoff2=0.5, high1=1.1)
@@ -161,17 +225,17 @@ class TestCompiled:
         assert compiled(x, timesteps=timesteps, context=context).equal(off)
 
     @torch.inference_mode()
-    def test_compiled_is_not_observed(self, unet, graphs):
-        """Looking would break the graph."""
+    def test_observer_is_not_called_in_a_graph(self, unet, graphs):
+        """A call of it would break the graph."""
         x, timesteps, context = inputs()
-        met = []
-        with attach(unet, Settings(), met.append) as session:
+        observations = []
+        with attach(unet, Settings(), observations.append) as session:
             self.compiled(unet, graphs)(x, timesteps=timesteps, context=context)
-        assert (len(graphs), session.calls, met) == (1, 1, [])
+        assert (len(graphs), session.calls, observations) == (1, 1, [])
 
     @torch.inference_mode()
-    def test_compiled_before_is_told(self, unet, graphs):
-        """Such a UNet runs no hooks that come later. `calls` and `asked` say so."""
+    def test_unet_compiled_before_attach_is_reported(self, unet, graphs):
+        """Such a UNet runs no hooks that are added later; `was_active` and `calls` show it."""
         x, timesteps, context = inputs()
         compiled = self.compiled(unet, graphs)
         compiled(x, timesteps=timesteps, context=context)

@@ -1,4 +1,4 @@
-"""Files of presets to import: ours, ljleb's and Forge's, and what is none of them."""
+"""Preset files to import: of this extension, of ljleb's, of Forge's, and files that are none of them."""
 
 import json
 
@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeu import Settings, otherpresets
+from freeu import Settings
 from freeu.compat.ljleb import STAGE_FIELDS
+from freeu.compat.preset_files import MAX_BYTES, read_preset_file
 from freeu.preset_file import BrokenFileError, NewerFileError
 from freeu.user_presets import UserPresets
 from tests import strategies
 
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 
-# As its Save button writes it: defaults left out, version 1 whatever the page says.
+# As its Save button writes it: without defaults, and with version 1 whatever the page shows.
 LJLEB = """{
     "mine": {
         "start_ratio": 0.2,
@@ -39,13 +40,13 @@ presets_custom = [
 
 
 def read(text):
-    return otherpresets.read(text.encode())
+    return read_preset_file(text.encode())
 
 
-def test_ljlebs_presets_are_version_2_as_its_page_draws_them():
-    found = read(LJLEB)
-    assert found.refused == {}
-    assert found.presets == {
+def test_presets_of_ljleb_are_version_2_as_on_its_page():
+    parsed = read(LJLEB)
+    assert parsed.errors == {}
+    assert parsed.presets == {
         "mine": Settings(
             start=0.2, stop=1, b1=1.2, s1=0.9, b2=1.4, s2=1, offset2=0.25, width2=0.75, cutoff2=0.1, high3=1.1
         ),
@@ -54,19 +55,19 @@ def test_ljlebs_presets_are_version_2_as_its_page_draws_them():
 
 
 @given(st.lists(st.fixed_dictionaries({name: st.floats(0, 1) for name in STAGE_FIELDS}), max_size=3), st.floats(0, 1))
-def test_all_of_ljlebs_values_arrive(stages, smoothness):
-    found = read(json.dumps({"one": {"transition_smoothness": smoothness, "stage_infos": stages}}))
-    settings = found.presets["one"]
+def test_all_values_of_ljleb_are_read(stages, smoothness):
+    parsed = read(json.dumps({"one": {"transition_smoothness": smoothness, "stage_infos": stages}}))
+    settings = parsed.presets["one"]
     assert settings.smoothness == smoothness
     for n, stage in enumerate(stages, 1):
         for theirs, (ours, _) in STAGE_FIELDS.items():
             assert getattr(settings, f"{ours}{n}") == stage[theirs]
 
 
-def test_forges_list():
-    found = read(FORGE)
-    assert found.refused == {}
-    assert found.presets == {
+def test_list_of_forge_is_read():
+    parsed = read(FORGE)
+    assert parsed.errors == {}
+    assert parsed.presets == {
         "mine": Settings(b1=1.2, b2=1.4, s1=0.9, s2=0.2),
         "late": Settings(b1=1.1, b2=1.2, s1=0.6, s2=0.4, start=0.5),
     }
@@ -90,63 +91,63 @@ def test_no_code_is_run(code, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "message"),
     [
-        (LJLEB.replace('"skip_factor": 0.9', '"skip_factor": 9'), "s1: 9"),
-        (LJLEB.replace('"start_ratio": 0.2', '"start_ratio": 5'), "start: 5"),
-        (LJLEB.replace("skip_cutoff", "skip_cut"), "'skip_cut'"),
-        (FORGE.replace("0.9", "3.9"), "s1: 3.9"),
-        (FORGE.replace("0.2, 0.0, 1.0", "0.2"), "a preset of Forge's has b1"),
-        ('{"version": 1, "presets": {"mine": {"b1": 9}, "other": {}}}', "b1: 9"),
+        (LJLEB.replace('"skip_factor": 0.9', '"skip_factor": 9'), "s1 must be between -1 and 3, got 9"),
+        (LJLEB.replace('"start_ratio": 0.2', '"start_ratio": 5'), "start must be between 0 and 1, got 5"),
+        (LJLEB.replace("skip_cutoff", "skip_cut"), "skip_cut of stage 2 is none of backbone_factor, "),
+        (FORGE.replace("0.9", "3.9"), "s1 must be between -1 and 3, got 3.9"),
+        (FORGE.replace("0.2, 0.0, 1.0", "0.2"), "mine must have b1, b2, s1, s2, start, stop, got [1.2, 1.4, 0.9, 0.2]"),
+        ('{"version": 1, "presets": {"mine": {"b1": 9}, "other": {}}}', "b1 must be between -1 and 3, got 9"),
     ],
 )
-def test_a_bad_preset_harms_no_other(text, why):
-    found = read(text)
-    assert list(found.refused) == ["mine"]
-    assert why in found.refused["mine"]
-    assert len(found.presets) == 1
+def test_invalid_preset_is_reported_and_the_others_are_read(text, message):
+    parsed = read(text)
+    assert list(parsed.errors) == ["mine"]
+    assert parsed.errors["mine"].startswith(message)
+    assert len(parsed.presets) == 1
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "message"),
     [
-        (b"", "presets_custom is given no value"),
-        (b"{", "it is no JSON"),
-        (b"\xff\xfe\x00", "no text in UTF-8"),
-        (b'{"version": 1}', "neither our presets nor those of ljleb"),
-        (b'{"version": 1, "presets": []}', "it is not"),
-        (b'{"mine": [1.2, 1.4]}', "neither our presets"),
+        (b"", "presets_custom is not assigned"),
+        (b"{", "a preset file must be JSON: "),
+        (b"\xff\xfe\x00", "a preset file must be UTF-8 text: "),
+        (b'{"version": 1}', "neither presets of this extension nor of ljleb"),
+        (b'{"version": 1, "presets": []}', 'a preset file must be {"version": 1, "presets": {name: values}}'),
+        (b'{"mine": [1.2, 1.4]}', "neither presets of this extension"),
         (b"[1, 2]", "presets_custom"),
         (b"presets_custom = 3", "presets_custom"),
         (b"presets_custom = [3]", "presets_custom"),
         (b"presets_custom = [()]", "presets_custom"),
         (b"presets_custom = " + b"(" * 10_000, "presets_custom"),
-        (b"presets = [('a', 1, 1, 1, 1, 0, 1)]", "is given no value"),
-        (b"{" + b" " * otherpresets.MOST_BYTES, "at most 1000000"),
+        (b"presets = [('a', 1, 1, 1, 1, 0, 1)]", "presets_custom is not assigned"),
+        (b"{" + b" " * MAX_BYTES, "a preset file must be at most 1000000 bytes, got 1000001"),
     ],
 )
-def test_any_other_file_is_refused(content, why):
-    with pytest.raises(BrokenFileError) as refusal:
-        otherpresets.read(content)
-    assert why in str(refusal.value)
+def test_any_other_file_is_an_error(content, message):
+    with pytest.raises(BrokenFileError) as caught:
+        read_preset_file(content)
+    assert message in str(caught.value)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_whatever_a_file_holds_it_is_read_or_refused(content):
+def test_any_content_is_read_or_raises_an_expected_error(content):
     try:
-        found = otherpresets.read(content)
+        parsed = read_preset_file(content)
     except (BrokenFileError, NewerFileError):
         return
-    assert all(isinstance(settings, Settings) for settings in found.presets.values())
+    assert all(isinstance(settings, Settings) for settings in parsed.presets.values())
 
 
-def test_ours_of_a_later_version_is_refused():
-    with pytest.raises(NewerFileError, match="update the extension"):
+def test_file_of_a_later_release_is_an_error():
+    with pytest.raises(NewerFileError, match=r"^version must be 1 in this release, got 2\. Update the extension$"):
         read('{"version": 2, "presets": {}}')
 
 
 @given(st.dictionaries(st.text("abc é夜", min_size=1, max_size=9), strategies.valid.map(Settings.parse), max_size=3))
-def test_what_was_exported_is_read(tmp_path_factory, presets):
+def test_exported_file_is_read(tmp_path_factory, presets):
     store = UserPresets(tmp_path_factory.mktemp("presets") / "presets.json")
     store.add(presets)
-    assert otherpresets.read(store.export().encode()).presets == store.presets
+    assert read(store.export()).presets == store.read().presets

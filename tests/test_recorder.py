@@ -1,4 +1,4 @@
-"""Recording a run through a session's own hooks, on real ldm UNets."""
+"""Recorder, on real ldm UNets."""
 
 import gc
 import weakref
@@ -9,7 +9,7 @@ import torch
 from freeu import Recorder, Settings, attach
 from freeu.diagnostics.recorder import PARTS
 from freeu.diagnostics.spectrum import changed_energy, mean_map, relative_log_amplitude
-from tests.test_session import ALL_STAGES, call, off_and_on, unet  # noqa: F401  (unet is a fixture)
+from tests.test_hooks import ALL_STAGES, call, off_and_on, unet  # noqa: F401  (unet is a fixture)
 from tests.unets import SHAPES, hooks_on, inputs, shared
 
 STRONG = Settings(**ALL_STAGES)
@@ -27,7 +27,7 @@ def record(unet, settings, steps=3, **options):  # noqa: F811
 
 
 @pytest.mark.parametrize("settings", [Settings(enabled=False), Settings(b1=1, b2=1, s1=1, s2=1), Settings(start=1)])
-def test_a_run_without_freeu_is_recorded_and_left_alone(unet, settings):  # noqa: F811
+def test_run_without_freeu_is_recorded_and_not_changed(unet, settings):  # noqa: F811
     off = [call(unet, *inputs(seed=step)) for step in range(3)]
     recorder, outs = record(unet, settings)
     assert all(a.equal(b) for a, b in zip(off, outs, strict=True))
@@ -41,7 +41,7 @@ def test_a_run_without_freeu_is_recorded_and_left_alone(unet, settings):  # noqa
         assert recorder.maps(part, 0).before.equal(recorder.maps(part, 0).after)
 
 
-def test_a_session_without_freeu_edits_nothing_with_its_clock_on_noise(unet):  # noqa: F811
+def test_disabled_settings_with_the_noise_clock_edit_nothing(unet):  # noqa: F811
     off = call(unet, *inputs())
     x, _, context = inputs()
     with attach(unet, Settings(enabled=False, clock="noise"), Recorder()) as session, torch.inference_mode():
@@ -51,25 +51,25 @@ def test_a_session_without_freeu_edits_nothing_with_its_clock_on_noise(unet):  #
 
 
 @pytest.mark.parametrize("settings", [STRONG, Settings(version="1"), Settings(clock="noise")])
-def test_looking_does_not_change_the_picture(unet, settings):  # noqa: F811
+def test_recorder_does_not_change_the_output(unet, settings):  # noqa: F811
     _, on = off_and_on(unet, settings)
     with attach(unet, settings, Recorder()) as session:
         assert call(unet, *inputs()).equal(on)
     assert session.calls == (9 if settings is STRONG else 7)
 
 
-def test_what_is_recorded_is_what_was_met(unet):  # noqa: F811
-    """The numbers, from features that the test kept itself."""
-    met = []
+def test_recorded_values_are_those_of_the_features(unet):  # noqa: F811
+    """Compares with values computed from copies of the features."""
+    observations = []
 
     def keep(observation):
-        met.append(observation._replace(before=observation.before.clone(), after=observation.after.clone()))
+        observations.append(observation._replace(before=observation.before.clone(), after=observation.after.clone()))
 
     with attach(unet, STRONG, keep):
         call(unet, *inputs(seed=0))
     recorder, _ = record(unet, STRONG, steps=1)
-    assert [o.block.index for o in met] == list(recorder.stages) == list(range(9))
-    for observed in met:
+    assert [o.block.index for o in observations] == list(recorder.stages) == list(range(9))
+    for observed in observations:
         index, width = observed.block.index, observed.block.backbone
         skip = (observed.before[:, width:], observed.after[:, width:])
         profile = recorder.profile("skip", block=index)
@@ -81,11 +81,11 @@ def test_what_is_recorded_is_what_was_met(unet):  # noqa: F811
     assert recorder.factors == {0: {n: STRONG.stage(n) for n in (1, 2, 3)}}
 
 
-def test_means_over_steps_blocks_and_calls(unet):  # noqa: F811
+def test_profiles_are_means_over_steps_blocks_and_calls(unet):  # noqa: F811
     recorder, _ = record(unet, Settings(), steps=3)
     profiles = [recorder.profile("joined", block=4, step=step).after for step in range(3)]
     close(recorder.profile("joined", block=4).after, torch.stack(profiles).mean(0))
-    # 16 x 16 latents: stage 2 is blocks 4 and 5, and 6 after the second upsampling
+    # With latents of 16 x 16, block 6 of stage 2 has larger planes than blocks 4 and 5.
     close(recorder.profile("joined", stage=2).after, recorder.profile("joined", block=6).after)
     twice = Recorder()
     with attach(unet, Settings(), twice) as session:
@@ -98,7 +98,7 @@ def test_means_over_steps_blocks_and_calls(unet):  # noqa: F811
     )
 
 
-def test_a_later_strength_is_seen_at_its_step(unet):  # noqa: F811
+def test_changes_are_recorded_at_their_step(unet):  # noqa: F811
     recorder, _ = record(unet, Settings(start=0.5), steps=4)
     assert [recorder.changed(step=step) > 0 for step in range(4)] == [False, False, True, True]
     assert [sorted(factors) for factors in recorder.factors.values()] == [[], [], [1, 2], [1, 2]]
@@ -106,25 +106,27 @@ def test_a_later_strength_is_seen_at_its_step(unet):  # noqa: F811
     assert recorder.changed("backbone", stage=3) == 0
 
 
-def test_weaker_low_frequencies_raise_the_skips_profile(unet):  # noqa: F811
+def test_weaker_low_frequencies_raise_the_relative_profile_of_the_skip(unet):  # noqa: F811
     recorder, _ = record(unet, Settings(b1=1, b2=1, s1=0.1, s2=1), steps=1)
     profile = recorder.profile("skip", stage=1)
     close(profile.after[2:] - profile.before[2:], torch.full((2,), 2.3026).double(), rtol=0, atol=0.05)
     assert recorder.changed("backbone") == 0
 
 
-def test_maps_of_chosen_steps(unet):  # noqa: F811
+def test_maps_of_selected_steps_are_kept(unet):  # noqa: F811
     recorder, _ = record(unet, STRONG, steps=3, maps_at={1})
     assert recorder.maps("joined", 8).before.shape == (2, 16, 16)
     assert not recorder.maps("joined", 8, 1).before.equal(recorder.maps("joined", 8).before)
-    with pytest.raises(ValueError, match="no maps were kept of block 8 at step 0"):
+    with pytest.raises(ValueError, match="no maps were recorded for block 8 at step 0"):
         recorder.maps("joined", 8, 0)
-    with pytest.raises(ValueError, match=r"nothing was recorded of \{'stage': 1, 'step': 7\}"):
+    with pytest.raises(ValueError, match=r"nothing was recorded for \{'stage': 1, 'step': 7\}"):
         recorder.profile("joined", stage=1, step=7)
+    with pytest.raises(ValueError, match="nothing was recorded for any decoder block"):
+        Recorder().changed()
 
 
-def test_sizes_may_change_within_a_run(unet):  # noqa: F811
-    """As tiles do. A profile is of the largest planes."""
+def test_profile_is_of_the_largest_planes(unet):  # noqa: F811
+    """Sizes change within a run that has tiles."""
     recorder = Recorder()
     with attach(unet, STRONG, recorder):
         call(unet, *inputs(height=16, width=24))
@@ -133,30 +135,30 @@ def test_sizes_may_change_within_a_run(unet):  # noqa: F811
 
 
 def test_features_are_not_kept(unet):  # noqa: F811
-    seen = []
+    features = []
     recorder = Recorder()
 
     def observe(observation):
         recorder(observation)
-        seen.extend(weakref.ref(x) for x in (observation.before, observation.after))
+        features.extend(weakref.ref(x) for x in (observation.before, observation.after))
 
     with attach(unet, STRONG, observe):
         call(unet, *inputs())
         assert hooks_on(unet) == 9
     gc.collect()
-    assert len(seen) == 18
-    assert not [ref for ref in seen if ref() is not None]
+    assert len(features) == 18
+    assert not [ref for ref in features if ref() is not None]
 
 
-def test_an_observer_that_fails_ends_the_call(unet):  # noqa: F811
+def test_exception_of_an_observer_ends_the_call_and_removes_the_hooks(unet):  # noqa: F811
     def fail(observation):
-        raise RuntimeError("no room")
+        raise RuntimeError("out of memory")
 
-    with pytest.raises(RuntimeError, match="no room"), attach(unet, STRONG, fail):
+    with pytest.raises(RuntimeError, match="out of memory"), attach(unet, STRONG, fail):
         call(unet, *inputs())
 
 
-def test_gradients_and_half_types(unet):  # noqa: F811
+def test_recorder_works_with_gradients_and_half_types(unet):  # noqa: F811
     recorder = Recorder()
     x, timesteps, context = inputs()
     with attach(unet, STRONG, recorder), torch.autocast("cpu", torch.bfloat16):

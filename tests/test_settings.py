@@ -1,4 +1,4 @@
-"""The table, Settings and the JSON schema."""
+"""The table of parameters, Settings and the JSON schema."""
 
 import dataclasses
 import json
@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeu import Settings, SettingsError, from_infotext, json_schema, presets, to_infotext
-from freeu.settings.parameter import format_value
+from freeu import Settings, SettingsError, from_infotext, json_schema, presets, strength, to_infotext
+from freeu.core.schedule import strength_at_timestep
+from freeu.settings import parameter as parameter_module
+from freeu.settings import settings as settings_module
+from freeu.settings.parameter import MAX_VALUE_LENGTH, format_value
 from freeu.settings.settings import TABLE
 from tests.strategies import payloads, valid
 
-OF_A_STAGE = {"high": 1.0, "offset": 0.0, "width": 0.5, "cutoff": 0.0}
-ABSENT = {
+STAGE_DEFAULTS = {"high": 1.0, "offset": 0.0, "width": 0.5, "cutoff": 0.0}
+INFOTEXT_DEFAULTS = {
     "enabled": True,
     "version": "2",
     "b1": 1.3,
@@ -32,42 +35,43 @@ ABSENT = {
     "passes": "both",
     "mask": "box",
     "stage_map": "channels",
-    **{f"{name}{n}": value for name, value in OF_A_STAGE.items() for n in (1, 2, 3)},
+    **{f"{name}{n}": value for name, value in STAGE_DEFAULTS.items() for n in (1, 2, 3)},
 }
 
 
-def test_what_a_picture_without_a_value_means_never_changes():
-    """Released pictures depend on it. A new parameter adds a line here; no line changes."""
-    assert {name: param.infotext_default for name, param in TABLE.items()} == ABSENT
+def test_infotext_defaults_never_change():
+    """The meaning of released images depends on them. A new parameter adds a line above; no line changes."""
+    assert {name: parameter.infotext_default for name, parameter in TABLE.items()} == INFOTEXT_DEFAULTS
 
 
-def test_every_default_is_allowed_and_explained():
-    for name, param in TABLE.items():
-        assert getattr(Settings(**{name: param.default}), name) == param.default
-        assert param.label
-        assert param.help.endswith(".")
-    assert len({param.label for param in TABLE.values()}) == len(TABLE)
+def test_every_parameter_has_a_valid_default_and_texts():
+    for name, parameter in TABLE.items():
+        assert getattr(Settings(**{name: parameter.default}), name) == parameter.default
+        assert parameter.label
+        assert parameter.help.endswith(".")
+        assert parameter.rule.startswith("must be ")
+    assert len({parameter.label for parameter in TABLE.values()}) == len(TABLE)
 
 
 @given(payloads)
-def test_every_payload_is_kept_or_refused_by_name(payload):
+def test_every_payload_is_accepted_or_raises_an_error_that_names_the_field(payload):
     try:
         settings = Settings.parse(payload)
-    except SettingsError as refused:
-        error = refused
+    except SettingsError as raised:
+        error = raised
     else:
-        assert_survives(settings)
+        assert_round_trips(settings)
         return
     if isinstance(payload, dict):
-        # start is refused where only stop was given and lies below it; a name that is no text is quoted
+        # start can be wrong because of a stop below it; a name that is not text is shown as its repr.
         assert error.field in {name if isinstance(name, str) else format_value(name) for name in payload} | {"start"}
     else:
         assert error.field in {*TABLE, "settings"}
-    assert str(error).startswith(f"{error.field}: ")
-    assert str(error).endswith(error.rule)
+    message = f"{error.field} {error.rule}, got {format_value(error.value)}"
+    assert str(error) == (f"{message}. {error.advice}" if error.advice else message)
 
 
-def assert_survives(settings):
+def assert_round_trips(settings):
     assert Settings.parse(settings.to_dict()) == settings
     assert Settings.parse(list(settings.to_dict().values())) == settings
     assert Settings.parse(json.loads(json.dumps(settings.to_dict()))) == settings
@@ -84,12 +88,12 @@ def test_every_valid_payload_is_accepted(payload):
 
 
 @given(valid)
-def test_the_schema_accepts_what_is_valid(payload):
+def test_schema_accepts_every_valid_payload(payload):
     jsonschema.Draft202012Validator(json_schema()).validate(payload)
     jsonschema.Draft202012Validator(json_schema()).validate(Settings.parse(payload).to_dict())
 
 
-def test_the_schema_is_a_schema_and_covers_the_table():
+def test_schema_is_valid_and_covers_the_table():
     jsonschema.Draft202012Validator.check_schema(json_schema())
     assert set(json_schema()["properties"]) == {*TABLE, "preset"}
     assert json.loads(json.dumps(json_schema())) == json_schema()
@@ -101,8 +105,8 @@ json_values = st.one_of(
 
 
 @given(st.dictionaries(st.sampled_from([*TABLE, "preset", "b4"]), json_values, max_size=3))
-def test_what_the_schema_refuses_is_refused(payload):
-    """Apart from numbers as text, which Settings reads and the schema does not promise."""
+def test_payloads_that_the_schema_rejects_raise_an_error(payload):
+    """Except numbers as text: Settings reads them, and the schema does not promise it."""
     if jsonschema.Draft202012Validator(json_schema()).is_valid(payload):
         return
     numbers_as_text = {name for name, value in payload.items() if isinstance(value, str)}
@@ -115,45 +119,73 @@ def test_what_the_schema_refuses_is_refused(payload):
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        ({"b1": 5}, "b1: 5 is not allowed; it is a number from -1 to 3"),
-        ({"b1": float("nan")}, "b1: nan is not allowed; it is a number from -1 to 3"),
-        ({"s2": float("inf")}, "s2: inf is not allowed"),
-        ({"b1": True}, "b1: True is not allowed"),
-        ({"b1": "strong"}, "b1: 'strong' is not allowed"),
-        ({"b1": "1_0"}, "b1: '1_0' is not allowed"),
-        ({"b1": None}, "b1: None is not allowed"),
-        ({"b1": 10**400}, "b1: 1000"),
-        ({"version": 3}, "version: 3 is not allowed; it is one of 1, 2"),
-        ({"version": True}, "version: True is not allowed"),
-        ({"mask": "circle"}, "mask: 'circle' is not allowed; it is one of box, disc"),
-        ({"enabled": 1}, "enabled: 1 is not allowed; it is true or false"),
-        ({"curve": "0:2"}, "curve: '0:2' is not allowed; it is empty, or points progress:strength"),
-        ({"curve": "0.5:1, 0.5:0"}, "curve: '0.5:1, 0.5:0' is not allowed"),
-        ({"curve": "half"}, "curve: 'half' is not allowed"),
-        ({"start": 0.6, "stop": 0.5}, "start: 0.6 is not allowed; it is at most stop, which is 0.5"),
-        ({"b4": 1}, "b4: 1 is not allowed; there is no such parameter; the closest is b"),
-        ({"Stage map": 1}, "Stage map: 1 is not allowed; there is no such parameter; the closest is stage_map"),
-        ({"preset": "sdxl gentler"}, "the closest is SDXL gentle"),
-        ({"preset": 5}, "preset: 5 is not allowed; it is one of SD1.4"),
-        ("b1", "settings: 'b1' is not allowed"),
-        (7, "settings: 7 is not allowed"),
-        ({1.1, 1.2}, "settings: {1"),
-        ([True] + ["2"] * 40, "a list of values has at most"),
+        ({"b1": 9}, "b1 must be between -1 and 3, got 9"),
+        ({"b1": float("nan")}, "b1 must be between -1 and 3, got nan"),
+        ({"s2": float("inf")}, "s2 must be between -1 and 3, got inf"),
+        ({"b1": True}, "b1 must be between -1 and 3, got True"),
+        ({"b1": "strong"}, "b1 must be between -1 and 3, got 'strong'"),
+        ({"b1": "1_0"}, "b1 must be between -1 and 3, got '1_0'"),
+        ({"b1": None}, "b1 must be between -1 and 3, got None"),
+        ({"b1": 10**400}, f"b1 must be between -1 and 3, got 1{'0' * (MAX_VALUE_LENGTH - 4)}..."),
+        ({"b1": 10**5000}, "b1 must be between -1 and 3, got a value of type int"),
+        ({"width1": 1.5}, "width1 must be between 0 and 1, got 1.5"),
+        ({"version": 3}, "version must be one of 1, 2, got 3"),
+        ({"version": True}, "version must be one of 1, 2, got True"),
+        ({"mask": "circle"}, "mask must be one of box, disc, got 'circle'"),
+        ({"enabled": 1}, "enabled must be true or false, got 1"),
+        ({"curve": "0:2"}, f"curve {TABLE['curve'].rule}, got '0:2'"),
+        ({"start": 0.6, "stop": 0.5}, "start must be at most stop, which is 0.5, got 0.6"),
+        ({"Stage map": 1}, "Stage map is not a parameter of FreeU, got 1. The closest name is stage_map"),
+        (
+            {"preset": "sdxl gentler"},
+            f"preset must be one of {', '.join(presets.BUILTIN)}, got 'sdxl gentler'. The closest name is SDXL gentle",
+        ),
     ],
 )
-def test_errors_name_the_field_the_value_and_what_is_allowed(payload, message):
+def test_error_names_the_field_the_rule_and_the_value(payload, message):
     with pytest.raises(SettingsError) as caught:
         Settings.parse(payload)
-    assert message in str(caught.value)
+    assert str(caught.value) == message
 
 
-def test_errors_survive_pickling():
-    error = pickle.loads(pickle.dumps(SettingsError("b1", 5, "it is a number")))
-    assert (str(error), error.field) == ("b1: 5 is not allowed; it is a number", "b1")
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ("b1", "settings must be an object of names and values, or a list of values, got 'b1'"),
+        (7, "settings must be an object of names and values, or a list of values, got 7"),
+        (None, "settings must be an object of names and values, or a list of values, got None"),
+        ({1.1, 1.2}, "settings must be an object of names and values, or a list of values, got {1"),
+        ([True] + ["2"] * 40, f"settings must be a list of at most {len(TABLE)} values, got [True, '2', "),
+        ({"preset": 5}, "preset must be one of SD1.4, SD1.5, "),
+        ({"preset": ["SDXL"]}, "preset must be one of SD1.4, SD1.5, "),
+    ],
+)
+def test_payloads_of_another_type_are_rejected(payload, message):
+    with pytest.raises(SettingsError) as caught:
+        Settings.parse(payload)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("curve", ["0:2", "0.5:1, 0.5:0", "half", "0", "0:1:0", "-0.1:1", 1, None, True])
+def test_invalid_curves_are_rejected(curve):
+    with pytest.raises(SettingsError, match=r"^curve must be empty or points"):
+        Settings(curve=curve)
+
+
+def test_unknown_name_suggests_the_closest_one():
+    with pytest.raises(SettingsError, match=r"^b4 is not a parameter of FreeU, got 1\. The closest name is b\d$"):
+        Settings.parse({"b4": 1})
+
+
+def test_error_has_its_parts_as_attributes_and_survives_pickling():
+    error = pickle.loads(pickle.dumps(SettingsError("b1", 5, "must be less", "Move the slider")))
+    assert (error.field, error.value, error.rule, error.advice) == ("b1", 5, "must be less", "Move the slider")
+    assert str(error) == "b1 must be less, got 5. Move the slider"
+    assert isinstance(error, ValueError)
 
 
 @pytest.mark.parametrize("version", [1, 2, 1.0, "1", " 2 "])
-def test_the_version_may_be_a_number(version):
+def test_version_may_be_a_number(version):
     assert Settings(version=version).version == str(int(float(version)))
 
 
@@ -161,41 +193,64 @@ def test_numbers_may_be_text():
     assert Settings.parse({"b1": " 1.25 ", "enabled": "False"}) == Settings(b1=1.25, enabled=False)
 
 
-def test_a_list_is_read_in_the_order_of_the_table():
+def test_list_is_read_in_the_order_of_the_table():
     assert Settings.parse([True, "1", 1.1, 0.8]) == Settings(version="1", b1=1.1, s1=0.8)
     assert Settings.parse([]) == Settings()
 
 
-def test_a_preset_is_a_base_that_other_fields_change():
+def test_preset_is_a_base_that_other_fields_change():
     assert Settings.parse({"preset": "SD1.5", "b1": 1.2}) == Settings(b1=1.2, b2=1.6, s1=0.9, s2=0.2)
     own = {"mine": Settings(b1=1.7)}
     assert Settings.parse({"preset": "mine"}, presets=own).b1 == 1.7
 
 
-def test_a_curve_is_kept_in_order_and_in_one_spelling():
-    assert Settings(curve="1:0,0.20:1 , 0:0.0,").curve == "0:0, 0.2:1, 1:0"
+def test_curve_is_sorted_and_has_one_spelling():
+    settings = Settings(curve="1:0,0.20:1 , 0:0.0,")
+    assert settings.curve == "0:0, 0.2:1, 1:0"
+    assert settings.curve_points == ((0, 0), (0.2, 1), (1, 0))
+    assert settings.replace(curve="").curve_points == ()
 
 
-def test_settings_are_frozen_and_a_copy_is_checked():
+def test_curve_points_are_no_parameter():
+    settings = Settings(curve="0:0, 1:1")
+    assert "curve_points" not in {**TABLE, **settings.to_dict(), **json_schema()["properties"]}
+    with pytest.raises(SettingsError, match="curve_points is not a parameter"):
+        settings.replace(curve_points=())
+    assert "curve_points" not in repr(settings)
+
+
+def test_curve_points_are_parsed_only_when_settings_are_made(monkeypatch):
+    settings = Settings(curve="0:0, 0.5:1, 1:0")
+
+    def fail(*args):
+        raise AssertionError("the curve was parsed again")
+
+    monkeypatch.setattr(settings_module, "parse_curve", fail)
+    monkeypatch.setattr(parameter_module, "parse_curve", fail)
+    assert [strength(settings, step, 5) for step in range(5)] == [0, 0.5, 1, 0.5, 0]
+    assert strength_at_timestep(settings, 999) == 0
+
+
+def test_settings_are_frozen_and_replace_validates():
     settings = Settings()
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.b1 = 2
     assert settings.replace(b1=1.5) == Settings(b1=1.5)
-    with pytest.raises(SettingsError, match="b1: 9"):
+    with pytest.raises(SettingsError, match="b1 must be between -1 and 3, got 9"):
         settings.replace(b1=9)
     for name in ("c1", "preset"):
-        with pytest.raises(SettingsError, match=f"{name}: 'SDXL' is not allowed; there is no such parameter"):
+        with pytest.raises(SettingsError, match=f"^{name} is not a parameter of FreeU, got 'SDXL'"):
             settings.replace(**{name: "SDXL"})
 
 
 @pytest.mark.parametrize("preset", presets.PRESETS, ids=lambda preset: preset.name)
-def test_presets_act_and_say_where_they_come_from(preset):
+def test_presets_change_images_and_name_their_source(preset):
     assert not preset.settings.neutral
-    assert "/" in preset.help, "a source is a repository"
+    assert "/" in preset.help, "the source must be a repository"
     assert presets.BUILTIN[preset.name] is preset.settings
 
 
-def test_the_authors_presets():
+def test_values_of_the_built_in_presets():
     factors = {name: (s.b1, s.b2, s.s1, s.s2) for name, s in presets.BUILTIN.items()}
     assert factors == {
         "SD1.4": (1.3, 1.4, 0.9, 0.2),

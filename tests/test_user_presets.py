@@ -1,4 +1,4 @@
-"""Presets of one's own: nothing is lost, whoever writes at the same time and whatever ends in the middle."""
+"""The user's own presets: nothing is lost when several write at once or a write is interrupted."""
 
 import json
 import os
@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from freeu import Settings, SettingsError, safefile
-from freeu.preset_file import MAX_NAME_LENGTH, NewerFileError, check_name, similar_names
+from freeu import Settings, SettingsError, user_presets
+from freeu.preset_file import MAX_NAME_LENGTH, RESERVED_NAMES, NewerFileError, check_name, similar_names
 from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import TABLE
-from freeu.user_presets import UserPresets
+from freeu.user_presets import NameTakenError, UserPresets
 from tests import strategies
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,14 @@ def store(tmp_path):
     return UserPresets(tmp_path / "presets.json")
 
 
-def written(store):
+def presets(store):
+    """Return the presets of a store in which nothing is wrong."""
+    parsed = store.read()
+    assert parsed.errors == {}
+    return parsed.presets
+
+
+def file_content(store):
     return json.loads(store.path.read_text("utf-8"))
 
 
@@ -39,75 +47,108 @@ def run_python(code, *args):
     return subprocess.Popen([sys.executable, "-c", code, *map(str, args)], cwd=ROOT)
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+def file_names(folder):
+    return {path.name for path in folder.iterdir()}
 
 
-# Saving, renaming, deleting
+# Save, rename, delete
 
 
-def test_without_a_file_there_are_no_presets_and_none_is_made(store, tmp_path):
-    assert (store.presets, store.problems) == ({}, [])
-    assert names(tmp_path) == []
+def test_reading_without_a_file_creates_none(store, tmp_path):
+    assert presets(store) == {}
+    assert store.stamp() is None
+    assert file_names(tmp_path) == set()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(strategies.valid.map(Settings.parse))
-def test_every_setting_comes_back_but_for_the_switch(store, asked):
-    store.save("one", asked, overwrite=True)
-    assert UserPresets(store.path).presets == {"one": asked.replace(enabled=True)}
-    assert set(written(store)["presets"]["one"]) == set(TABLE) - {"enabled"}
-    assert written(store)["version"] == 1
+def test_preset_has_every_parameter_except_enabled(store, saved):
+    store.save("one", saved, overwrite=True)
+    assert presets(UserPresets(store.path)) == {"one": saved.replace(enabled=True)}
+    assert set(file_content(store)["presets"]["one"]) == set(TABLE) - {"enabled"}
+    assert file_content(store)["version"] == 1
 
 
-def test_a_saved_preset_is_not_overwritten_unless_asked(store):
+def test_save_does_not_overwrite_by_default(store):
     assert store.save(" one ", SOME) == "one"
-    with pytest.raises(SettingsError, match="there is a preset of this name already"):
+    with pytest.raises(NameTakenError, match=r"^preset name must not be the name of an existing preset, got 'one'$"):
         store.save("one", OTHER)
-    assert store.presets == {"one": SOME}
+    assert presets(store) == {"one": SOME}
     store.save("one", OTHER, overwrite=True)
-    assert store.presets == {"one": OTHER}
+    assert presets(store) == {"one": OTHER}
 
 
-def test_a_renamed_preset_keeps_its_place(store):
+def test_renamed_preset_keeps_its_position(store):
     for name in ("one", "two", "three"):
         store.save(name, SOME)
     assert store.rename("two", " zwei") == "zwei"
-    assert list(store.presets) == ["one", "zwei", "three"]
-    with pytest.raises(SettingsError, match="already"):
+    assert list(presets(store)) == ["one", "zwei", "three"]
+    with pytest.raises(NameTakenError, match="must not be the name of an existing preset"):
         store.rename("zwei", "one")
-    with pytest.raises(SettingsError, match="one, zwei, three"):
+    with pytest.raises(SettingsError, match=r"^preset must be one of your own presets: one, zwei, three, got 'two'$"):
         store.rename("two", "four")
     store.rename("zwei", "zwei")
-    assert list(store.presets) == ["one", "zwei", "three"]
+    assert list(presets(store)) == ["one", "zwei", "three"]
 
 
-def test_a_deleted_preset_is_gone_and_the_others_are_not(store):
+def test_delete_removes_only_one_preset(store):
     store.save("one", SOME)
     store.save("two", OTHER)
     store.delete("one")
-    assert UserPresets(store.path).presets == {"two": OTHER}
-    with pytest.raises(SettingsError, match="two"):
+    assert presets(UserPresets(store.path)) == {"two": OTHER}
+    with pytest.raises(SettingsError, match=r"^preset must be one of your own presets: two, got 'one'$"):
         store.delete("one")
+    store.delete("two")
+    with pytest.raises(SettingsError, match="your own presets: none yet"):
+        store.delete("two")
 
 
-def test_a_change_by_somebody_else_is_seen(store):
+def test_changes_by_another_process_are_read(store):
     other = UserPresets(store.path)
     other.save("one", SOME)
-    assert store.presets == {"one": SOME}
+    assert presets(store) == {"one": SOME}
     store.save("two", OTHER)
-    assert list(other.presets) == ["one", "two"]
+    assert list(presets(other)) == ["one", "two"]
     store.path.unlink()
-    assert other.presets == {}
+    assert presets(other) == {}
+
+
+def test_stamp_differs_after_each_change(store):
+    stamps = [store.stamp()]
+    for change in (
+        lambda: store.save("one", SOME),
+        lambda: store.save("one", OTHER, overwrite=True),
+        lambda: store.rename("one", "two"),
+        lambda: store.delete("two"),
+    ):
+        change()
+        assert store.stamp() == store.stamp()
+        stamps.append(store.stamp())
+    assert len(set(stamps)) == len(stamps)
+
+
+def test_file_is_not_written_without_a_change(store):
+    store.save("one", SOME)
+    before = store.stamp()
+    store.save("one", SOME, overwrite=True)
+    store.rename("one", "one")
+    store.add({"one": SOME})
+    assert store.stamp() == before
+
+
+def test_missing_folders_are_created(tmp_path):
+    store = UserPresets(tmp_path / "new" / "folder" / "presets.json")
+    store.save("one", SOME)
+    assert presets(store) == {"one": SOME}
 
 
 # Names
 
 
 @pytest.mark.parametrize("name", ["a", "夜の街", "Größe 2", "b1 = 1.3; soft (2)", "x" * MAX_NAME_LENGTH, "C+", "[x]"])
-def test_names_that_are_allowed(store, name):
+def test_allowed_names(store, name):
     assert store.save(name, SOME) == name
-    assert list(store.presets) == [name]
+    assert list(presets(store)) == [name]
 
 
 @pytest.mark.parametrize(
@@ -115,83 +156,90 @@ def test_names_that_are_allowed(store, name):
     [
         *("", " ", "\u3000", "x" * (MAX_NAME_LENGTH + 1), "a\nb", "a\tb", "a\x1bb", "a\u202eb", None, 3),
         *(f"a{c}b" for c in "\"',<>\\/"),
-        *(change(name) for name in RESERVED for change in (str, str.upper, str.lower)),
+        *(change(name) for name in RESERVED_NAMES for change in (str, str.upper, str.lower)),
     ],
 )
 def test_names_that_are_not_allowed(store, name):
-    with pytest.raises(SettingsError, match="a name has 1 to 60 characters") as refusal:
+    with pytest.raises(SettingsError, match=r"^preset name must have 1 to 60 visible characters, ") as caught:
         store.save(name, SOME)
-    assert (refusal.value.field, refusal.value.value) == ("preset", name)
+    assert (caught.value.field, caught.value.value) == ("preset name", name)
     assert not store.path.exists()
 
 
-def test_what_looks_the_same_is_the_same_name():
+def test_names_of_built_in_presets_are_reserved():
+    assert set(BUILTIN) < set(RESERVED_NAMES)
+
+
+def test_names_that_look_the_same_are_the_same():
     assert check_name("夜の\u3000街 ") == check_name("夜の 街")
     assert check_name("u\u0308ber") == check_name("\u00fcber")
 
 
 @given(st.text(max_size=80))
-def test_every_name_has_names_like_it_that_are_allowed(name):
+def test_similar_names_are_allowed_and_distinct(name):
     first, second = (new for new, _ in zip(similar_names(name), range(2), strict=False))
     assert first != second
     assert [check_name(new) for new in (first, second)] == [first, second]
 
 
 @given(st.text(max_size=MAX_NAME_LENGTH))
-def test_a_name_that_is_allowed_is_the_first_that_is_like_it(name):
+def test_first_similar_name_of_an_allowed_name_is_itself(name):
     try:
-        kept = check_name(name)
+        checked = check_name(name)
     except SettingsError:
         return
-    assert next(similar_names(name)) == check_name(kept) == kept
+    assert next(similar_names(name)) == check_name(checked) == checked
 
 
 # Import and export
 
 
-def test_an_exported_file_is_the_same_presets_elsewhere(store, tmp_path):
+def test_exported_file_has_the_same_presets(store, tmp_path):
     store.save("one", SOME)
     store.save("夜", OTHER)
-    elsewhere = UserPresets(tmp_path / "elsewhere.json")
-    elsewhere.path.write_text(store.export(), "utf-8")
-    assert elsewhere.presets == store.presets
+    other = UserPresets(tmp_path / "other.json")
+    other.path.write_text(store.export(), "utf-8")
+    assert presets(other) == presets(store)
 
 
 def test_import_overwrites_nothing(store):
     store.save("one", SOME)
     store.save("two", OTHER)
-    done = store.add({"one": OTHER, "two": OTHER, "SDXL": SOME, "a,b": SOME, "new": SOME})
-    assert done.added == ["one (2)", "SDXL (2)", "a b", "new"]
-    assert done.renamed == {"one": "one (2)", "SDXL": "SDXL (2)", "a,b": "a b"}
-    assert done.left_out == {"two": "it is there already, as two"}
-    assert store.presets["one"] == SOME
-    assert store.presets["one (2)"] == OTHER
+    result = store.add({"one": OTHER, "two": OTHER, "SDXL": SOME, "a,b": SOME, "new": SOME})
+    assert result.added == ["one (2)", "SDXL (2)", "a b", "new"]
+    assert result.renamed == {"one": "one (2)", "SDXL": "SDXL (2)", "a,b": "a b"}
+    assert result.left_out == {"two": "the same preset exists as two"}
+    assert presets(store)["one"] == SOME
+    assert presets(store)["one (2)"] == OTHER
     again = store.add({"one": OTHER, "SDXL": SOME})
     assert again.added == []
-    assert set(again.left_out) == {"one", "SDXL"}
+    assert again.left_out == {
+        "one": "the same preset exists as one (2)",
+        "SDXL": "the same preset exists as SDXL (2)",
+    }
 
 
-# Files that are not as they should be
+# Broken files
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(b"", b"{", b'{"version": 1, "presets": {"one": {"b1": 1.2}', b"\xff\xfe", b"[]", b"null", b"[" * 100_000),
-        *(b'{"presets": {}}', b'{"version": 1}', b'{"version": 1, "presets": []}', b'{"version": "1", "presets": {}}'),
-    ],
-)
-def test_a_broken_file_is_kept_and_told_and_saving_goes_on(store, tmp_path, content):
+BROKEN = [
+    *(b"", b"{", b'{"version": 1, "presets": {"one": {"b1": 1.2}', b"\xff\xfe", b"[]", b"null", b"[" * 100_000),
+    *(b'{"presets": {}}', b'{"version": 1}', b'{"version": 1, "presets": []}', b'{"version": "1", "presets": {}}'),
+]
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_broken_file_is_kept_and_reported(store, tmp_path, content):
     store.path.write_bytes(content)
-    assert store.presets == {}
-    [broken] = tmp_path.glob("presets.broken-*.json")
-    assert broken.read_bytes() == content
-    [told] = store.problems
-    assert "presets.json could not be read" in told
-    assert broken.name in told
+    assert presets(store) == {}
+    [kept] = tmp_path.glob("presets.broken-*.json")
+    assert kept.read_bytes() == content
+    [message] = store.moved
+    assert message.startswith("presets.json could not be read (a preset file must be ")
+    assert message.endswith(f"); it was kept as {kept.name}")
     store.save("one", SOME)
-    assert store.presets == {"one": SOME}
-    assert store.problems == [told]
+    assert presets(store) == {"one": SOME}
+    assert store.moved == [message]
 
 
 def test_broken_files_are_never_overwritten(store, tmp_path):
@@ -200,69 +248,130 @@ def test_broken_files_are_never_overwritten(store, tmp_path):
         store.path.write_bytes(content)
         store.save("one", SOME)
     assert {path.read_bytes() for path in tmp_path.glob("presets.broken-*.json")} == contents
-    assert len(store.problems) == 3
+    assert len(store.moved) == 3
 
 
-def test_a_file_of_a_later_release_is_left_alone(store):
+def test_broken_file_that_cannot_be_renamed_is_reported(store, monkeypatch):
+    store.path.write_bytes(b"{")
+
+    def fail(*args):
+        raise PermissionError("read-only folder")
+
+    monkeypatch.setattr(os, "replace", fail)
+    assert store.read() == ({}, {"presets.json": "read-only folder"})
+    with pytest.raises(PermissionError, match="read-only folder"):
+        store.save("one", SOME)
+    assert store.path.read_bytes() == b"{"
+    assert store.moved == []
+
+
+def test_broken_file_that_is_locked_is_reported(store, monkeypatch):
+    monkeypatch.setattr(user_presets, "LOCK_TIMEOUT", 0.1)
+    store.path.write_bytes(b"{")
+    with FileLock(f"{store.path}.lock"):
+        parsed = store.read()
+    assert parsed.presets == {}
+    assert "could not be acquired" in parsed.errors["presets.json"]
+    assert store.path.read_bytes() == b"{"
+
+
+def test_file_of_a_later_release_is_not_changed(store):
     content = '{"version": 2, "presets": [], "more": 1}'
     store.path.write_text(content)
-    assert store.presets == {}
-    assert "version: 2 is not allowed; this release of FreeU reads presets of version 1 only" in store.problems[0]
+    message = "version must be 1 in this release, got 2. Update the extension"
+    assert store.read() == ({}, {"presets.json": message})
     for change in (lambda: store.save("one", SOME), lambda: store.delete("one"), lambda: store.add({"one": SOME})):
-        with pytest.raises(NewerFileError, match="update the extension"):
+        with pytest.raises(NewerFileError, match="Update the extension"):
             change()
     assert store.path.read_text() == content
 
 
 @pytest.mark.parametrize(
-    ("name", "entry", "why"),
+    ("name", "entry", "message"),
     [
-        ("bad", {"b1": 9}, "b1: 9"),
-        ("bad", {"later": 1}, "later: 1"),
-        ("bad", {"self": 1}, "self: 1"),
-        ("bad", {"preset": "SDXL"}, "preset: 'SDXL'"),
-        ("bad", [1], "a preset is parameters with values"),
-        ("SDXL", {}, "a name has 1 to 60"),
-        ("a,b", {}, "a name has 1 to 60"),
-        (" a", {}, "a name has 1 to 60"),
+        ("bad", {"b1": 9}, "b1 must be between -1 and 3, got 9"),
+        ("bad", {"later": 1}, "later is not a parameter of FreeU, got 1. The closest name is "),
+        ("bad", {"self": 1}, "self is not a parameter of FreeU, got 1. The closest name is "),
+        ("bad", {"preset": "SDXL"}, "preset must be one of , got 'SDXL'"),
+        ("bad", [1], "bad must be an object of parameters and values, got [1]"),
+        ("SDXL", {}, "preset name must have 1 to 60 visible characters"),
+        ("a,b", {}, "preset name must have 1 to 60 visible characters"),
+        (" a", {}, "preset name must have 1 to 60 visible characters"),
     ],
 )
-def test_a_bad_preset_is_told_and_stays_and_harms_no_other(store, name, entry, why):
+def test_invalid_entry_is_reported_and_stays_in_the_file(store, name, entry, message):
     document = {"version": 1, "presets": {"good": {"b1": 1.2}, name: entry}, "note": "mine"}
     store.path.write_text(json.dumps(document))
-    assert store.presets == {"good": Settings(b1=1.2)}
-    [told] = store.problems
-    assert told.startswith(f"{name} cannot be used: ")
-    assert why in told
+    parsed = store.read()
+    assert parsed.presets == {"good": Settings(b1=1.2)}
+    assert list(parsed.errors) == [name]
+    assert parsed.errors[name].startswith(message)
     store.save("new", SOME)
-    assert written(store)["presets"][name] == entry
-    assert written(store)["note"] == "mine"
+    assert file_content(store)["presets"][name] == entry
+    assert file_content(store)["note"] == "mine"
     store.delete(name)
-    assert store.problems == []
+    assert list(presets(store)) == ["good", "new"]
 
 
-def test_a_files_byte_order_mark_is_no_matter(store):
+def test_byte_order_mark_is_ignored(store):
     store.path.write_text('{"version": 1, "presets": {"one": {}}}', "utf-8-sig")
-    assert store.presets == {"one": Settings()}
+    assert presets(store) == {"one": Settings()}
 
 
-def test_a_file_that_cannot_be_read_is_told_and_not_moved(store, tmp_path):
+def test_path_that_cannot_be_read_is_reported_and_not_moved(store):
     store.path.mkdir()
-    assert store.presets == {}
-    assert "presets.json" in store.problems[0]
+    parsed = store.read()
+    assert parsed.presets == {}
+    assert "presets.json" in parsed.errors["presets.json"]
     with pytest.raises(OSError, match=r"presets\.json"):
         store.save("one", SOME)
     assert store.path.is_dir()
 
 
-# Several at once
+# Interrupted writes
 
 
-def test_threads_lose_nothing(tmp_path):
-    stores = [UserPresets(tmp_path / "presets.json") for _ in range(4)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: stores[i % 4].save(f"preset {i}", Settings(b1=i / 100)), range(80)))
-    assert stores[0].presets == {f"preset {i}": Settings(b1=i / 100) for i in range(80)}
+def test_error_while_writing_leaves_the_file_as_it_was(store, tmp_path, monkeypatch):
+    store.save("old", SOME)
+    before = store.path.read_bytes()
+
+    def fail(path, *args, **kwargs):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", fail)
+        with pytest.raises(OSError, match="disk full"):
+            store.save("new", OTHER)
+    assert store.path.read_bytes() == before
+    assert file_names(tmp_path) <= {"presets.json", "presets.json.lock"}
+    store.save("new", OTHER)  # the lock is free
+    assert list(presets(store)) == ["old", "new"]
+
+
+EXIT_WHILE_REPLACING = """
+import os, sys
+from pathlib import Path
+from freeu import Settings
+from freeu.user_presets import UserPresets
+replace = os.replace
+def replace_and_exit(*args):
+    if sys.argv[2] == "after":
+        replace(*args)
+    os._exit(9)
+os.replace = replace_and_exit
+UserPresets(Path(sys.argv[1])).save("new", Settings(b1=1.5))
+"""
+
+
+@pytest.mark.parametrize(("moment", "names"), [("before", ["old"]), ("after", ["old", "new"])])
+def test_end_of_the_process_leaves_the_old_or_the_new_file(store, moment, names):
+    store.save("old", SOME)
+    assert run_python(EXIT_WHILE_REPLACING, store.path, moment).wait(60) == 9
+    assert list(presets(store)) == names
+    store.save("later", OTHER)  # the lock is free
+    assert list(presets(store)) == [*names, "later"]
+    assert store.moved == []
 
 
 SAVE_MANY = """
@@ -276,87 +385,65 @@ for i in range(int(sys.argv[3])):
 """
 
 
-def test_processes_lose_nothing(store):
-    running = [run_python(SAVE_MANY, store.path, who, 40) for who in ("one", "two")]
-    assert [process.wait(120) for process in running] == [0, 0]
-    assert set(store.presets) == {f"{who} {i}" for who in ("one", "two") for i in range(40)}
-
-
-DIE = """
-import os, signal, sys
-from pathlib import Path
-from freeu import Settings
-from freeu.user_presets import UserPresets
-real = getattr(os, sys.argv[2])
-def die(*args):
-    if sys.argv[3] == "after":
-        real(*args)
-    os._exit(9)
-setattr(os, sys.argv[2], die)
-UserPresets(Path(sys.argv[1])).save("new", Settings(b1=1.5))
-"""
-
-
-@pytest.mark.parametrize(
-    ("call", "moment", "new"),
-    [("fsync", "before", False), ("fsync", "after", False), ("replace", "before", False), ("replace", "after", True)],
-)
-def test_a_death_in_the_middle_leaves_the_old_file_or_the_new_one(store, call, moment, new):
-    store.save("old", SOME)
-    assert run_python(DIE, store.path, call, moment).wait(60) == 9
-    assert list(store.presets) == (["old", "new"] if new else ["old"])
-    store.save("later", OTHER)  # no lock is left
-    assert store.problems == []
-    assert "later" in store.presets
-    assert names(store.path.parent) == ["presets.json", "presets.json.lock"]
-
-
-def test_being_killed_at_any_moment_leaves_whole_files(store):
+def test_being_killed_at_any_moment_leaves_a_complete_file(store):
     for _ in range(6):
-        before = len(store.presets)
+        before = len(presets(store))
         process = run_python(SAVE_MANY, store.path, time.time_ns(), 100_000)
-        while len(store.presets) < before + 5:
+        while len(presets(store)) < before + 5:
             time.sleep(0.002)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(60)
-        assert set(written(store)["presets"]) == set(store.presets)
-        assert all(settings.b1 == 1.5 for settings in store.presets.values())
-    assert store.problems == []
+        assert set(file_content(store)["presets"]) == set(presets(store))
+        assert all(preset.b1 == 1.5 for preset in presets(store).values())
+    assert store.moved == []
 
 
-def test_who_waits_too_long_for_the_lock_is_told(store, monkeypatch):
-    monkeypatch.setattr(safefile, "PATIENCE", 0.1)
-    with safefile.locked(store.path), pytest.raises(TimeoutError, match=r"presets\.json has been in use"):
+# Several at once
+
+
+def test_threads_lose_nothing(tmp_path):
+    stores = [UserPresets(tmp_path / "presets.json") for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: stores[i % 4].save(f"preset {i}", Settings(b1=i / 100)), range(40)))
+    assert presets(stores[0]) == {f"preset {i}": Settings(b1=i / 100) for i in range(40)}
+
+
+def test_processes_lose_nothing(store):
+    processes = [run_python(SAVE_MANY, store.path, name, 40) for name in ("one", "two")]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    assert set(presets(store)) == {f"{name} {i}" for name in ("one", "two") for i in range(40)}
+
+
+def test_lock_held_too_long_is_an_os_error(store, monkeypatch):
+    monkeypatch.setattr(user_presets, "LOCK_TIMEOUT", 0.1)
+    with FileLock(f"{store.path}.lock"), pytest.raises(OSError, match=r"presets\.json\.lock"):
         store.save("one", SOME)
     store.save("one", SOME)
+    assert presets(store) == {"one": SOME}
 
 
-def test_reading_waits_for_nobody(store):
+def test_reading_does_not_wait_for_the_lock(store):
     store.save("one", SOME)
-    with safefile.locked(store.path):
-        assert UserPresets(store.path).presets == {"one": SOME}
+    with FileLock(f"{store.path}.lock"):
+        assert presets(UserPresets(store.path)) == {"one": SOME}
 
 
-def test_readers_never_see_half_a_file(store):
+def test_readers_never_see_an_incomplete_file(store):
     store.save("one", SOME)
-    ended = threading.Event()
+    stop = threading.Event()
     seen = set()
 
-    def look():
-        while not ended.is_set():
-            seen.add(tuple(UserPresets(store.path).presets))
+    def read():
+        while not stop.is_set():
+            seen.add(tuple(presets(UserPresets(store.path))))
 
-    readers = [threading.Thread(target=look) for _ in range(2)]
+    readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
     for _ in range(50):
         store.rename("one", "two")
         store.rename("two", "one")
-    ended.set()
+    stop.set()
     for reader in readers:
         reader.join()
     assert seen <= {("one",), ("two",)}
-
-
-def test_the_built_in_presets_have_names_that_are_taken():
-    assert set(BUILTIN) < set(RESERVED)

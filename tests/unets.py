@@ -1,4 +1,4 @@
-"""Real ldm UNets, shaped like the models that people use and scaled down."""
+"""Real ldm UNets with the structure of common models, scaled down."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTEXT = 16
 
 
 class Shape(NamedTuple):
-    """How a UNet is shaped, and which decoder blocks make its stages, by either stage map."""
+    """The structure of a UNet, and the decoder blocks of its stages by both stage maps."""
 
     model_channels: int
     channel_mult: tuple[int, ...]
@@ -23,7 +23,7 @@ class Shape(NamedTuple):
     levels: dict[int, range]
 
     def stages(self, stage_map: str) -> dict[int, int]:
-        """The stage of each decoder block that has one."""
+        """Return the stage of each decoder block that has one."""
         return {block: stage for stage, blocks in getattr(self, stage_map).items() for block in blocks}
 
 
@@ -56,11 +56,11 @@ SHAPES = {
 }
 
 
-def build(name: str, seed: int = 0, **more: Any) -> nn.Module:
-    """A UNet with random weights; layers that ldm starts at zero are random too, so that every block matters."""
+def build(name: str, seed: int = 0, **changes: Any) -> nn.Module:
+    """Build a UNet with random weights, also in the layers that ldm fills with zeros, so that every block matters."""
     shape = SHAPES[name]
     torch.manual_seed(seed)
-    made = {
+    options = {
         "image_size": 16,
         "in_channels": 4,
         "out_channels": 4,
@@ -73,7 +73,7 @@ def build(name: str, seed: int = 0, **more: Any) -> nn.Module:
         "context_dim": CONTEXT,
         "legacy": False,
     }
-    unet = build_unet(**{**made, **more})
+    unet = build_unet(**{**options, **changes})
     for parameter in unet.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.05)
@@ -82,17 +82,17 @@ def build(name: str, seed: int = 0, **more: Any) -> nn.Module:
 
 @lru_cache
 def shared(name: str) -> nn.Module:
-    """One UNet of each shape for all tests; each leaves it as it was."""
+    """Return the UNet that all tests share. A test must leave it as it was."""
     return build(name)
 
 
-def inputs(pictures: int = 2, height: int = 16, width: int = 16, seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-    """Latents, timesteps and context for a call."""
-    dice = torch.Generator().manual_seed(seed)
-    x = torch.randn(pictures, 4, height, width, generator=dice)
-    return x, torch.full((pictures,), 500), torch.randn(pictures, 5, CONTEXT, generator=dice)
+def inputs(batch: int = 2, height: int = 16, width: int = 16, seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Return latents, timesteps and context for a call."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(batch, 4, height, width, generator=generator)
+    return x, torch.full((batch,), 500), torch.randn(batch, 5, CONTEXT, generator=generator)
 
 
 def hooks_on(unet: nn.Module) -> int:
-    """How many hooks are on a UNet and its layers."""
+    """Return how many hooks are on a UNet and its layers."""
     return sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in unet.modules())

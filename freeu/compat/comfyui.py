@@ -22,7 +22,7 @@ def from_graph(graph: Any) -> Settings | None:
     """
     nodes = objects(graph)
     used = {str(value[0]) for node in nodes.values() for value in _inputs(node).values() if _is_link(value)}
-    node = only_node({n: node for n, node in nodes.items() if node.get("class_type") in VERSIONS and n in used})
+    node = only_node({n: node for n, node in nodes.items() if str(node.get("class_type")) in VERSIONS and n in used})
     if node is None:
         return None
     inputs = _inputs(node)

@@ -50,15 +50,10 @@ def detect_tool(infotext: Infotext) -> Detected | None:
 
 
 def from_infotext(infotext: Infotext) -> Settings | None:
-    """Return the FreeU settings in an infotext, whichever tool wrote them; None if there are none.
+    """Return the FreeU settings in an infotext's keys and values, whichever tool wrote them; None if there are none.
 
-    Args:
-        infotext: keys and values of this extension, of ljleb/sd-webui-freeu, Forge, reForge, SD.Next or Fooocus.
-            Values may be text.
-
-    Raises:
-        SettingsError: for a value that is not allowed here, even if the other tool allows it (Forge's s goes up to
-            4, and its start may be after its end).
+    Raises SettingsError for a value that is not allowed here, even if the other tool allows it (Forge's s goes up to
+    4, and its start may be after its end).
     """
     detected = detect_tool(infotext)
     return detected.settings if detected else None
@@ -74,13 +69,8 @@ def read_image(data: bytes) -> Detected | None:
 def read_file(data: bytes, steps: int | None = None, is_diffusers: bool = False) -> Detected | None:
     """Return the settings in an image, an infotext or an API request; None if there are none.
 
-    Args:
-        data: the file's content.
-        steps: see `parse_request`.
-        is_diffusers: the file has the arguments of diffusers' `enable_freeu`, which have our names.
-
-    Raises:
-        UnreadableFileError, SettingsError
+    With `is_diffusers`, the file has the arguments of diffusers' `enable_freeu`, whose names are ours too. `steps` is
+    that of `parse_request`. Raises UnreadableFileError and SettingsError.
     """
     text = _decode(data)
     if text is None:

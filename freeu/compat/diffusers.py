@@ -10,11 +10,6 @@ from freeu.settings.settings import Settings
 
 
 def from_arguments(values: Mapping[str, Any], linked: Collection[str] = ()) -> Settings:
-    """Read s1, s2, b1, b2: version 1 on stages by resolution. An argument of 0 turns FreeU off. Raises SettingsError.
-
-    Args:
-        values: the arguments.
-        linked: see `settings_from_factors`.
-    """
+    """Read s1, s2, b1, b2: version 1 on stages by resolution; a 0 turns FreeU off. Raises SettingsError."""
     settings = settings_from_factors(values, linked, version="1", stage_map="levels")
     return settings if all(getattr(settings, name) for name in FACTORS) else settings.replace(enabled=False)

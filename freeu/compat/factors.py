@@ -13,12 +13,9 @@ FACTORS = ("b1", "b2", "s1", "s2")
 
 
 def settings_from_factors(values: Mapping[str, Any], linked: Collection[str] = (), **others: Any) -> Settings:
-    """Return Settings with four given factors and `others`. Raises SettingsError if one is missing.
+    """Return Settings with the four factors in `values` and with `others`.
 
-    Args:
-        values: the factors, among other values, which are ignored.
-        linked: factors of a graph's node that another node provides. They cannot be read.
-        others: further parameters.
+    Raises SettingsError if a factor is missing, or `linked`: provided by another node of a graph.
     """
     for name in FACTORS:
         if name in linked:

@@ -50,11 +50,9 @@ def is_request(payload: Mapping[str, Any]) -> bool:
 
 
 def from_request(payload: Mapping[str, Any], steps: int) -> Settings:
-    """Read an API object. Missing values mean `enable` true, version 1 and factors of 1. Raises SettingsError.
+    """Read an API object for a job that samples `steps` steps. Raises SettingsError.
 
-    Args:
-        payload: the object.
-        steps: how many steps the job samples. A start or stop that is a whole number is a step.
+    Missing values mean `enable` true, version 1 and factors of 1. A start or stop that is a whole number is a step.
     """
     stages = payload.get("stage_infos", [])
     if not _is_list_of_objects(stages) or len(stages) > len(STAGES):

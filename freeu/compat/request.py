@@ -33,11 +33,8 @@ def fill_up(args: Sequence[Any]) -> list[Any]:
 def parse_arguments(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> Settings:
     """Read the settings in a script's arguments; extra outputs are ignored. Raises SettingsError.
 
-    Args:
-        args: one value per control: the values in the order of the table, or an object in the first place, or the
-            list of ljleb's extension. The object has our names or those of ljleb's extension.
-        presets: the presets to choose from.
-        steps: how many steps the job samples. In objects for ljleb's extension, whole numbers are steps.
+    The arguments are our values in the order of the table, or an object in the first place, with our names or those
+    of ljleb's extension, or the list of ljleb's extension. `steps` is how many steps the job samples.
     """
     first = args[0]
     if isinstance(first, Mapping):
@@ -53,12 +50,8 @@ def parse_arguments(args: Sequence[Any], presets: Mapping[str, Settings], steps:
 def parse_request(payload: Any, steps: int | None) -> Settings | None:
     """Read the settings in a whole request or in the arguments of its script; None without FreeU.
 
-    Args:
-        payload: the parsed JSON.
-        steps: how many steps the job samples, if the request does not say it.
-
-    Raises:
-        SettingsError: for a bad value, or a whole number that means a step if the number of steps is unknown.
+    `steps` is how many steps the job samples, if the request does not say it. Raises SettingsError, also for a start
+    in steps if their number is unknown.
     """
     if not isinstance(payload, Mapping) or "alwayson_scripts" not in payload:
         return _parse_own_or_ljleb(payload if isinstance(payload, list) else [payload], steps)

@@ -30,15 +30,9 @@ Kwargs = dict[str, Any]
 
 
 class Observation(NamedTuple):
-    """The features before a decoder block, for an observer.
+    """The input of a decoder block before and after FreeU, shape (B, backbone + skip, H, W), for an observer.
 
-    Attributes:
-        step: the step last given to `Session.at`.
-        strength: FreeU's strength at this step, 0..1.
-        block: the decoder block.
-        stage: the factors that were applied; None if nothing was edited.
-        before, after: the block's input without and with FreeU, shape (B, backbone + skip, H, W). They are the same
-            tensor if nothing was edited. The run goes on using `after`: read it, but do not change or keep it.
+    `stage` is None, and both are the same tensor, if nothing was edited. Do not change or keep the tensors.
     """
 
     step: int
@@ -60,17 +54,10 @@ def attach(unet: nn.Module, settings: Settings, observe: Observer | None = None)
                 session.at(step, steps)
                 unet(x, timesteps=t, context=c)
 
-    Neutral settings add no hook. Two sessions on one UNet both act.
+    Neutral settings add no hook. Two sessions on one UNet both act. `observe` is called before every decoder block,
+    whatever the settings are (see diagnostics/recorder.py), but not in a graph of torch.compile.
 
-    Args:
-        unet: an ldm or sgm UNet.
-        settings: the settings.
-        observe: called with an Observation before every decoder block, whatever the settings are (see
-            diagnostics/recorder.py). It costs its own time and a copy of the features. In a graph of torch.compile
-            it is not called.
-
-    Raises:
-        UnsupportedUNetError: if the model has no ldm decoder.
+    Raises UnsupportedUNetError if the model has no ldm decoder.
     """
     return Session(unet, settings, observe)
 

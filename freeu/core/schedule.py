@@ -16,15 +16,9 @@ TIMESTEPS = 1000
 def strength(settings: Settings, step: int, steps: int) -> float:
     """Return the strength, 0..1, at sampler step `step` of `steps`.
 
-    A sampler that runs more than `steps` steps (DPM adaptive) keeps the strength of the last one.
-
-    Args:
-        settings: start, stop, smoothness and curve are used.
-        step: the step, counted from 0. For the clock "noise", `TIMESTEPS - 1 - t` at timestep t.
-        steps: the number of steps. For the clock "noise", `TIMESTEPS`.
-
-    Raises:
-        ValueError: for a negative step, or no steps.
+    Steps count from 0. With the clock "noise", timestep t is step `TIMESTEPS - 1 - t` of `TIMESTEPS`. A sampler that
+    runs more than `steps` steps (DPM adaptive) keeps the strength of the last one. Raises ValueError for a negative
+    step, or no steps.
     """
     if step < 0 or steps < 1:
         raise ValueError(f"step must be at least 0 and steps at least 1, got {step} and {steps}")

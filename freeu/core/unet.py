@@ -28,11 +28,7 @@ class UnsupportedUNetError(TypeError):
 
 @dataclass(frozen=True)
 class DecoderBlock:
-    """One output block of a UNet.
-
-    The input of `first_layer` has `backbone` channels of backbone features, then `skip` channels of skip features.
-    `stage` is None for a block that belongs to no stage.
-    """
+    """An output block. Its input has `backbone` channels, then `skip` channels. Its stage may be None."""
 
     index: int
     first_layer: nn.Module
@@ -44,14 +40,9 @@ class DecoderBlock:
 def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[DecoderBlock]:
     """Return the decoder blocks of an ldm or sgm UNet, from the deepest on.
 
-    Args:
-        unet: the UNet.
-        stage_map: "channels" groups blocks by their backbone's width: 4, 2 and 1 times `model_channels`, the authors'
-            rule (https://github.com/ChenyangSi/FreeU, README.md) for any base width. "levels" groups them by
-            resolution from the deepest level on, as diffusers does.
-
-    Raises:
-        UnsupportedUNetError: if the model has no such blocks.
+    The stage map "channels" groups them by the width of their backbone: 4, 2 and 1 times `model_channels`, the
+    authors' rule (https://github.com/ChenyangSi/FreeU, README.md) for any base width. "levels" groups them by
+    resolution, as diffusers does. Raises UnsupportedUNetError if the model has no such blocks.
     """
     ldm = _check_ldm(unet)
     levels = _stages_by_level(ldm) if stage_map == "levels" else None
@@ -59,7 +50,8 @@ def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[Decoder
     # Distilled UNets (KOALA) may have no middle block.
     backbone = _output_width(ldm.middle_block or ldm.input_blocks[-1])
     for index, block in enumerate(ldm.output_blocks):
-        stage = _stage_by_width(backbone, ldm.model_channels) if levels is None else next(levels, None)
+        by_width = {4 * ldm.model_channels: 1, 2 * ldm.model_channels: 2, ldm.model_channels: 3}
+        stage = by_width.get(backbone) if levels is None else next(levels, None)
         blocks.append(DecoderBlock(index, block[0], backbone, _input_width(block) - backbone, stage))
         backbone = _output_width(block)
     return blocks
@@ -72,10 +64,6 @@ def _check_ldm(unet: nn.Module) -> LdmUNet:
             f"FreeU needs a UNet with ldm's decoder blocks, got {type(unet).__name__} without {', '.join(missing)}"
         )
     return cast(LdmUNet, unet)
-
-
-def _stage_by_width(backbone: int, model_channels: int) -> int | None:
-    return {4 * model_channels: 1, 2 * model_channels: 2, model_channels: 3}.get(backbone)
 
 
 def _stages_by_level(unet: LdmUNet) -> Iterator[int | None]:

@@ -32,15 +32,11 @@ DPI = 100
 def draw_charts(
     settings: Settings, pass_name: str, recorder: Recorder, on: ColorStats, off: ColorStats | None
 ) -> Image.Image:
-    """Draw a chart for each recorded stage and one for the strength.
+    """Draw a chart for each stage that was recorded in a pass, and one for the strength.
 
-    Args:
-        settings: the job's settings.
-        pass_name: "first pass" or "hires. fix pass", for the title.
-        recorder: the measurements of that pass.
-        on, off: color statistics of the images with FreeU, and without it if they are known.
+    `on` and `off` are the color statistics of the images with FreeU, and without it if they are known.
     """
-    stages = [n for n in STAGES if n in recorder.stages.values()]
+    stages = [n for n in STAGES if n in recorder.stages]
     rows = len(stages) + 1
     figure = Figure(figsize=(CHART_INCHES[0], CHART_INCHES[1] * rows + 0.9), dpi=DPI, layout="constrained")
     figure.suptitle(f"FreeU version {settings.version}, {pass_name}\n{describe_colors(on, off)}", fontsize=12)

@@ -1,4 +1,4 @@
-"""Measurements of images, latents and features: amplitude by frequency, changed energy, clipped pixels.
+"""Measurements of images, latents and features: amplitude by frequency, energy, clipped pixels.
 
 The recipes are those of the paper's figures (https://arxiv.org/abs/2309.11497). An amplitude profile needs one
 frequency bin per point, so it is computed by two small real matrix products per plane, on any device, without an FFT.
@@ -78,12 +78,6 @@ def energy(x: Tensor) -> Tensor:
     """Return the sum of squares, in float32 or wider."""
     norm: Tensor = torch.linalg.vector_norm(x, dtype=upcast_dtype(x.dtype))
     return norm.square()
-
-
-def changed_energy(before: Tensor, after: Tensor) -> float:
-    """Return the energy of the change as a share of the energy before; 0 if nothing changed."""
-    changed, whole = float(energy(after - before)), float(energy(before))
-    return changed / whole if changed else 0.0
 
 
 def color_stats(images: Tensor) -> ColorStats:

@@ -20,13 +20,9 @@ MAX_VALUE_LENGTH = 80
 
 
 class SettingsError(ValueError):
-    """A value that FreeU does not accept, such as "b1 must be between -1 and 3, got 9".
+    """A value that FreeU does not accept: "FIELD RULE, got VALUE. ADVICE".
 
-    Attributes:
-        field: name of the parameter or of the part of a request.
-        value: the rejected value.
-        rule: what the field must be; a phrase that continues a sentence after its name.
-        advice: what to do next, as a sentence. Empty if the rule already says it.
+    For example "b1 must be between -1 and 3, got 9". The advice, what to do next, may be empty.
     """
 
     def __init__(self, field: str, value: object, rule: str, advice: str = "") -> None:
@@ -42,13 +38,8 @@ class SettingsError(ValueError):
 class Parameter:
     """What is known about a parameter besides its name.
 
-    Attributes:
-        unit: unit of the value, for the schema.
-        low, high: range of a number, both ends included.
-        choices: the possible texts of a choice.
-        infotext_default: value meant by an image without this key; None means `default`. It never changes
-            once released, so that old images keep their meaning.
-        always_written: whether every image stores the value, even if it equals `infotext_default`.
+    `infotext_default` is the value meant by an image without this key; None means `default`. It never changes once
+    released, so that old images keep their meaning. With `always_written`, every image stores the value.
     """
 
     default: Value

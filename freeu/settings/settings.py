@@ -26,56 +26,54 @@ from freeu.settings.parameter import (
 from freeu.settings.stage import STAGES, Stage
 
 _FACTOR = {"unit": "factor", "low": -1.0, "high": 3.0}
-_STAGE_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "b": {
-        "label": "b{n}",
-        "help": "Scales the backbone features of {blocks}. 1 changes nothing; higher values give clearer shapes; "
-        "too high values give oversaturated colors.",
-        **_FACTOR,
-    },
-    "s": {
-        "label": "s{n}",
-        "help": "Scales the low frequencies of the skip features of {blocks}. 1 changes nothing; lower values keep "
-        "the details that b smooths.",
-        **_FACTOR,
-    },
-    "high": {
-        "label": "High frequencies, stage {n}",
-        "help": "Scales the other frequencies of the skip features of {blocks}. 1 changes nothing.",
-        **_FACTOR,
-    },
-    "offset": {
-        "label": "Channel offset, stage {n}",
-        "help": "The first of the backbone channels that b{n} scales. The window wraps around.",
-        "unit": "share of channels",
-    },
-    "width": {
-        "label": "Channel width, stage {n}",
-        "help": "The share of backbone channels that b{n} scales. 0.5 is half of them, as in the paper.",
-        "unit": "share of channels",
-    },
-    "cutoff": {
-        "label": "Cutoff, stage {n}",
-        "help": "The highest of the low frequencies that s{n} scales. 0 is as in the paper: only the lowest ones.",
-        "unit": "share of the spectrum",
-    },
+_CHANNELS = {"unit": "share of channels"}
+_STAGE_PARAMETERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "b": (
+        "b{n}",
+        "Scales the backbone in {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
+        _FACTOR,
+    ),
+    "s": (
+        "s{n}",
+        "Scales the skip's low frequencies in {blocks}. Below 1, it keeps details that b smooths.",
+        _FACTOR,
+    ),
+    "high": (
+        "High frequencies, stage {n}",
+        "Scales the skip's other frequencies in {blocks}. 1 changes nothing.",
+        _FACTOR,
+    ),
+    "offset": (
+        "Channel offset, stage {n}",
+        "The first of the backbone channels that b{n} scales. The window wraps around.",
+        _CHANNELS,
+    ),
+    "width": (
+        "Channel width, stage {n}",
+        "The share of backbone channels that b{n} scales. 0.5 is half of them, as in the paper.",
+        _CHANNELS,
+    ),
+    "cutoff": (
+        "Cutoff, stage {n}",
+        "The highest of the low frequencies that s{n} scales. 0 is as in the paper: only the lowest ones.",
+        {"unit": "share of the spectrum"},
+    ),
 }
-_BLOCKS = {
-    1: "stage 1 (the deepest blocks)",
-    2: "stage 2 (the middle blocks)",
-    3: "stage 3 (the shallowest blocks)",
-}
+"""Label, help and details of each parameter of a stage."""
+
+_BLOCKS = {1: "deepest", 2: "middle", 3: "shallowest"}
 
 
-def _field(parameter: Parameter) -> Any:
-    return field(default=parameter.default, metadata={"parameter": parameter})
+def _field(default: Value, label: str, help: str, **details: Any) -> Any:  # noqa: A002
+    """Declare a parameter. The arguments are those of `Parameter`."""
+    return field(default=default, metadata={"parameter": Parameter(default, label, help, **details)})
 
 
 def _stage_field(kind: str, n: int, default: float, *, always_written: bool = False) -> Any:
     """Declare the parameter `kind` of stage `n`."""
-    details = dict(_STAGE_PARAMETERS[kind])
-    details.update({name: details[name].format(n=n, blocks=_BLOCKS[n]) for name in ("label", "help")})
-    return _field(Parameter(default, **details, always_written=always_written))
+    label, help_text, details = _STAGE_PARAMETERS[kind]
+    help_text = help_text.format(n=n, blocks=f"the {_BLOCKS[n]} blocks")
+    return _field(default, label.format(n=n), help_text, **details, always_written=always_written)
 
 
 @dataclass(frozen=True)
@@ -84,64 +82,45 @@ class Settings:
 
     The order of the fields is that of the positional list that `parse` reads; new fields go to the end.
 
-    Attributes:
-        curve_points: the points of `curve`, parsed once; empty without a curve.
-
-    Raises:
-        SettingsError: for the first value that is not allowed.
+    `curve_points` are the points of `curve`, parsed once. Raises SettingsError for the first bad value.
     """
 
-    enabled: bool = _field(Parameter(True, "Enabled", "Turns FreeU on."))
+    enabled: bool = _field(True, "Enabled", "Turns FreeU on.")
     version: str = _field(
-        Parameter(
-            "2",
-            "Version",
-            "1: the same factor b in the whole image; 2: a factor that follows the shapes in it. "
-            "Version 2 saturates colors less.",
-            choices=("1", "2"),
-            always_written=True,
-        )
+        "2",
+        "Version",
+        "1: b is the same everywhere; 2: b follows the shapes in the image. Version 2 saturates colors less.",
+        choices=("1", "2"),
+        always_written=True,
     )
     b1: float = _stage_field("b", 1, 1.3, always_written=True)
     s1: float = _stage_field("s", 1, 0.9, always_written=True)
     b2: float = _stage_field("b", 2, 1.4, always_written=True)
     s2: float = _stage_field("s", 2, 0.2, always_written=True)
-    start: float = _field(
-        Parameter(0.0, "Start", "The step at which FreeU starts.", unit="share of steps", always_written=True)
-    )
-    stop: float = _field(
-        Parameter(1.0, "Stop", "The step at which FreeU stops.", unit="share of steps", always_written=True)
-    )
+    start: float = _field(0.0, "Start", "The step at which FreeU starts.", unit="share of steps", always_written=True)
+    stop: float = _field(1.0, "Stop", "The step at which FreeU stops.", unit="share of steps", always_written=True)
     smoothness: float = _field(
-        Parameter(
-            0.0,
-            "Smoothness",
-            "Fades FreeU in and out. 0 switches at once; 1 rises until start and falls until stop.",
-        )
+        0.0,
+        "Smoothness",
+        "Fades FreeU in and out. 0 switches at once; 1 rises until start and falls until stop.",
     )
     curve: str = _field(
-        Parameter(
-            "",
-            "Curve",
-            "Strength over the steps; replaces start, stop and smoothness. Points progress:strength, such as "
-            "0:0, 0.2:1, 0.8:1, 1:0; both numbers are between 0 and 1, and the strength is linear between points.",
-        )
+        "",
+        "Curve",
+        "Strength over the steps; replaces start, stop and smoothness. Points progress:strength, such as "
+        "0:0, 0.2:1, 0.8:1, 1:0; both numbers are between 0 and 1, and the strength is linear between points.",
     )
     clock: str = _field(
-        Parameter(
-            "step",
-            "Clock",
-            "The measure of progress. step: the sampler's steps. noise: the noise that is left.",
-            choices=("step", "noise"),
-        )
+        "step",
+        "Clock",
+        "The measure of progress. step: the sampler's steps. noise: the noise that is left.",
+        choices=("step", "noise"),
     )
     passes: str = _field(
-        Parameter(
-            "both",
-            "Passes",
-            "Selects the passes that use FreeU. first: the first pass of hires. fix only; hires: its second pass only.",
-            choices=("both", "first", "hires"),
-        )
+        "both",
+        "Passes",
+        "Selects the passes that use FreeU. first: the first pass of hires. fix only; hires: its second pass only.",
+        choices=("both", "first", "hires"),
     )
     b3: float = _stage_field("b", 3, 1.0)
     s3: float = _stage_field("s", 3, 1.0)
@@ -158,21 +137,17 @@ class Settings:
     cutoff2: float = _stage_field("cutoff", 2, 0.0)
     cutoff3: float = _stage_field("cutoff", 3, 0.0)
     mask: str = _field(
-        Parameter(
-            "box",
-            "Mask",
-            "The shape of the low-frequency region. box: as in the authors' code. disc: as in the paper (equation 8).",
-            choices=("box", "disc"),
-        )
+        "box",
+        "Mask",
+        "The shape of the low-frequency region. box: as in the authors' code. disc: as in the paper (equation 8).",
+        choices=("box", "disc"),
     )
     stage_map: str = _field(
-        Parameter(
-            "channels",
-            "Stage map",
-            "The rule that groups decoder blocks into stages. channels: blocks of equal width, the authors' rule. "
-            "levels: blocks of equal resolution, as in diffusers.",
-            choices=("channels", "levels"),
-        )
+        "channels",
+        "Stage map",
+        "The rule that groups decoder blocks into stages. channels: blocks of equal width, the authors' rule. "
+        "levels: blocks of equal resolution, as in diffusers.",
+        choices=("channels", "levels"),
     )
     curve_points: Points = field(init=False, repr=False, compare=False)
 
@@ -180,8 +155,7 @@ class Settings:
         for name, parameter in TABLE.items():
             object.__setattr__(self, name, parse_value(name, parameter, getattr(self, name)))
         if self.start > self.stop:
-            rule = f"must be at most stop, which is {format_number(self.stop)}"
-            raise SettingsError("start", self.start, rule)
+            raise SettingsError("start", self.start, f"must be at most stop, which is {format_number(self.stop)}")
         object.__setattr__(self, "curve_points", parse_curve(self.curve))
 
     @classmethod
@@ -190,14 +164,8 @@ class Settings:
     ) -> Settings:
         """Read settings from values by name, or from a list of values in the order of the fields.
 
-        A value that is missing keeps its default, or the value of the preset that the name `preset` gives.
-
-        Args:
-            payload: flat names and values, or values only.
-            presets: the presets to choose from; None means the built-in ones.
-
-        Raises:
-            SettingsError: for a bad value, an unknown preset or an unknown name; suggests the closest known name.
+        A missing value keeps its default, or its value in the preset named by `preset`, one of `presets` (None: the
+        built-in ones). Raises SettingsError, which suggests the closest known name.
         """
         values = dict(payload) if isinstance(payload, Mapping) else _name_values(payload)
         base = cls._preset(values.pop("preset"), presets) if "preset" in values else cls()
@@ -250,11 +218,7 @@ TABLE: Mapping[str, Parameter] = {
 
 
 def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads, for API clients.
-
-    Args:
-        presets: names of the presets to choose from; None means the built-in ones.
-    """
+    """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads; `presets` as there."""
     properties = {name: parameter_schema(parameter) for name, parameter in TABLE.items()}
     names = list(BUILTIN_PRESETS if presets is None else presets)
     preset = {"enum": names, "description": "The preset whose values the other fields replace."}

@@ -33,7 +33,6 @@ class Callbacks:
     def __init__(self, catalog: PresetCatalog, is_img2img: bool) -> None:
         self.catalog = catalog
         self.is_img2img = is_img2img
-        self.initial_choices = catalog.choices()
 
     def refresh(self, preset: str, steps: float, *values: Value) -> tuple[Any, str]:
         """Return the preset with these values, and the status line, after a value has changed."""

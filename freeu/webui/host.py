@@ -63,11 +63,7 @@ def runs_script(p: Any) -> bool:
 def generate_again(p: Any, *, save: bool, infotext: Mapping[str, str], **changes: Any) -> Any:
     """Run the finished job `p` again with the same prompts and seeds, and return the host's `Processed`.
 
-    Args:
-        p: the job.
-        save: whether the host may save the images.
-        infotext: keys and values to add to their infotext.
-        changes: attributes of the new job.
+    `infotext` is added to the images' infotext, `changes` are attributes of the new job.
     """
     again = copy.copy(p)
     for name in ("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt"):

@@ -34,20 +34,18 @@ class Job:
         self.outputs = outputs
         self.recorders: dict[str, Recorder] = {}
         self.problem = ""
-        self._was_active = False
-        self._calls = 0
-        self._session: Session | None = None
+        self._sessions: list[Session] = []
         self._unet: weakref.ref[nn.Module] | None = None
 
     @property
     def calls(self) -> int:
         """How many decoder blocks were edited so far, on all UNets of this job."""
-        return self._calls + (self._session.calls if self._session else 0)
+        return sum(session.calls for session in self._sessions)
 
     @property
     def was_active(self) -> bool:
         """True if FreeU has been active at any step so far."""
-        return self._was_active or (self._session is not None and self._session.was_active)
+        return any(session.was_active for session in self._sessions)
 
     def sync(self, denoiser: Any, unet: nn.Module) -> None:
         """Move the hooks to `unet` and set the current step; remove them in a pass that does not use FreeU.
@@ -59,22 +57,23 @@ class Job:
             self.close()
             return
         recorder = self._recorder(is_hires) if self.outputs.plot else None
-        if self._session is None or not self._is_on(unet) or self._session.observe is not recorder:
+        if not self._is_attached(unet, recorder):
             self.close()
-            self._session, self._unet = attach(unet, self.settings, recorder), weakref.ref(unet)
+            self._sessions.append(attach(unet, self.settings, recorder))
+            self._unet = weakref.ref(unet)
         # A second-order sampler calls the model twice per step.
         calls_per_step = max(1, round(denoiser.total_steps / denoiser.steps))
-        self._session.at(denoiser.step // calls_per_step, denoiser.steps)
+        self._sessions[-1].at(denoiser.step // calls_per_step, denoiser.steps)
 
     def close(self) -> None:
         """Remove the hooks from the UNet. `sync` adds them again."""
-        if self._session:
-            self._session.close()
-            self._calls, self._was_active = self.calls, self.was_active
-            self._session = None
+        for session in self._sessions:
+            session.close()
 
-    def _is_on(self, unet: nn.Module) -> bool:
-        return self._unet is not None and self._unet() is unet
+    def _is_attached(self, unet: nn.Module, recorder: Recorder | None) -> bool:
+        last = self._sessions[-1] if self._sessions else None
+        is_on = self._unet is not None and self._unet() is unet
+        return last is not None and last.is_open and last.observe is recorder and is_on
 
     def _recorder(self, is_hires: bool) -> Recorder:
         return self.recorders.setdefault("hires. fix pass" if is_hires else "first pass", Recorder())

@@ -49,9 +49,8 @@ def initialize_page(callbacks: Callbacks, preset: str, steps: float, enabled: bo
     enabled = enabled or turned_on
     chosen = _chosen_preset()
     if chosen == _INITIAL_PRESET:
-        is_current = catalog.choices() == callbacks.initial_choices
-        refresh = callbacks.refresh if is_current else callbacks.refresh_presets
-        shown, line, *others = *refresh(preset, steps, enabled, *values), *[UNCHANGED] * len(values)
+        shown, line = callbacks.refresh_presets(preset, steps, enabled, *values)
+        others = [UNCHANGED] * len(values)
     else:
         shown, line, *others = callbacks.fill(chosen, steps, enabled, *values)
     is_known = chosen == _INITIAL_PRESET or chosen in catalog.possible()
@@ -65,5 +64,5 @@ def _chosen_preset() -> str:
 
 def _choices(catalog: PresetCatalog) -> list[str]:
     names = [AUTOMATIC, *catalog.presets]
-    # gradio 4 would not save the page's other settings with a choice that does not exist.
+    # Some versions of gradio do not save the page's other settings with a choice that does not exist.
     return names if _chosen_preset() in names else [*names, _chosen_preset()]

@@ -86,13 +86,7 @@ class PresetCatalog:
 
 
 def matching_name(settings: Settings, presets: Mapping[str, Settings], preferred: Iterable[str]) -> str:
-    """Return the name of a preset with the values of `settings`, enabled or not; CUSTOM if there is none.
-
-    Args:
-        settings: the values.
-        presets: the presets by name.
-        preferred: names to try first.
-    """
+    """Return the name of a preset with the values of `settings`, enabled or not, `preferred` names first; or CUSTOM."""
     enabled = settings.replace(enabled=True)
     return next((name for name in (*preferred, *presets) if presets.get(name) == enabled), CUSTOM)
 

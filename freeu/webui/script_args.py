@@ -13,12 +13,10 @@ from freeu.settings.settings import Settings
 def parse_script_args(
     args: Sequence[Any], presets: Mapping[str, Settings], steps: int, overrides: Mapping[str, Any]
 ) -> Settings:
-    """Return the settings of a job. Raises SettingsError.
+    """Return the settings of a job; see `parse_arguments`. Raises SettingsError.
 
-    Args:
-        args, presets, steps: see `parse_arguments`.
-        overrides: the values of an X/Y/Z plot's cell. They turn FreeU on unless they say otherwise. Their `preset`
-            replaces all other values.
+    `overrides` are the values of an X/Y/Z plot's cell. They turn FreeU on unless they say otherwise; their `preset`
+    replaces all other values.
     """
     settings = parse_arguments(args, presets, steps)
     overrides = without_extra_outputs(overrides)

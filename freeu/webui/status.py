@@ -20,18 +20,12 @@ _TIMESTEP_STRIDE = 9  # a divisor of 999, the first timestep
 def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None) -> str:
     """Return a line such as "SDXL: b1, s1 on 4 blocks, b2, s2 on 3 blocks; steps 4 to 16 of 20".
 
-    Args:
-        settings: the settings.
-        unet: the loaded UNet.
-        family: name of the loaded model's family; empty if it is unknown.
-        steps: the job's steps; None if they are unknown.
-
-    Raises:
-        UnsupportedUNetError: if FreeU cannot edit the UNet.
+    The family of models may be empty, and the steps None, if they are unknown. Raises UnsupportedUNetError.
     """
     blocks = Counter(block.stage for block in decoder_blocks(unet, settings.stage_map))
     changed = {n: names for n in STAGES if (names := _changed_factors(settings.stage(n), n))}
-    where = ", ".join(f"{', '.join(names)} on {_format_blocks(blocks[n])}" for n, names in changed.items())
+    counts = {n: f"{blocks[n]} block{'' if blocks[n] == 1 else 's'}" for n in changed}
+    where = ", ".join(f"{', '.join(names)} on {counts[n]}" for n, names in changed.items())
     if not settings.enabled:
         effect = "FreeU is off"
     elif not where:
@@ -81,10 +75,6 @@ def _changed_factors(stage: Stage, n: int) -> list[str]:
     """Return the names of a stage's factors that change anything."""
     changes = {"b": stage.b != 1 and stage.width > 0, "s": stage.s != 1, "high": stage.high != 1}
     return [f"{name}{n}" for name, changed in changes.items() if changed]
-
-
-def _format_blocks(count: int) -> str:
-    return "1 block" if count == 1 else f"{count} blocks"
 
 
 def _format_steps(steps: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""Low and high frequencies over the steps of a run (Fig. 2 to 4, 13)."""
+"""Low and high frequencies during denoising (Fig. 2 to 4, 13)."""
 
 from __future__ import annotations
 
@@ -11,134 +11,135 @@ from freeu import Settings
 from freeu.diagnostics.spectrum import split_frequencies
 from playground import sampling
 from playground.figures import plots
-from playground.figures.findings import Check, Finding
-from playground.figures.lab import OFF, Lab
-from playground.figures.measures import BINS, LOW, profiles, upper
+from playground.figures.experiment import OFF, Experiment
+from playground.figures.metrics import FREQUENCIES, LOW, amplitude_profiles, lower_half_mean, upper_half_mean
+from playground.figures.results import Claim, FigureResult
 from playground.figures.statistics import mean
-from playground.pictures import to_image
+from playground.images import to_image
 
-SHOWN = 5
-CELL = 96
-WATCHED = 2
-"""The prompt, of those of the demo, that the rows show."""
+SHOWN_STEPS = 5
+CELL_SIZE = 96
+SHOWN_PROMPT = 2
+"""Index of the prompt in the sheet of Fig. 2."""
 
 
-def rows(lab: Lab) -> Finding:
-    """Fig. 2: the noisy picture, its low and its high frequencies, step by step."""
-    states = _states(lab.watch(OFF))
-    parts = [split_frequencies(state, LOW) for state in states]
-    low, high = (torch.stack([part[n] for part in parts]) for n in (0, 1))
-    chosen, one = _spread(len(states), SHOWN), min(WATCHED, len(lab.prompts) - 1)
-    shown = [
-        [to_image(_visible(kind[step][one]), CELL) for step in chosen] for kind in (torch.stack(states), low, high)
+def frequency_bands(experiment: Experiment) -> FigureResult:
+    """Fig. 2: the noisy image, its low and its high frequencies at several steps."""
+    states = _states(experiment.record_steps(OFF))
+    bands = [split_frequencies(state, LOW) for state in states]
+    low, high = (torch.stack([band[n] for band in bands]) for n in (0, 1))
+    steps, prompt = _spread(len(states), SHOWN_STEPS), min(SHOWN_PROMPT, len(experiment.prompts) - 1)
+    rows = [
+        [to_image((band[step][prompt] / 2 + 0.5).clamp(0, 1), CELL_SIZE) for step in steps]
+        for band in (torch.stack(states), low, high)
     ]
-    picture = plots.sheet(shown, [_name(step, len(states)) for step in chosen], ["picture", "low", "high"])
-    return Finding(picture, [_slower(low, high), _earlier(low, high)])
+    sheet = plots.sheet(rows, [_step_name(step, len(states)) for step in steps], ["image", "low", "high"])
+    return FigureResult(sheet, [_compare_change_per_step(low, high), _compare_halfway_distance(low, high)])
 
 
-def _slower(low: Tensor, high: Tensor) -> Check:
-    numbers = {"low": mean(_pace(low)), "high": mean(_pace(high)), "less": mean(_pace(low) - _pace(high))}
-    return Check(
-        "From step to step, low frequencies change slowly and high ones much.",
-        "A step changes low frequencies by {low} of their size, and high ones by {high}",
-        numbers,
-        numbers["less"].below_zero,
-    )
-
-
-def _earlier(low: Tensor, high: Tensor) -> Check:
-    left = [_size(part[len(part) // 2] - part[-1]) / _size(part[0] - part[-1]) for part in (low, high)]
-    numbers = {"low": mean(left[0]), "high": mean(left[1]), "less": mean(left[0] - left[1])}
-    return Check(
-        "Half way, low frequencies are nearer to what they become than high ones.",
-        "Of the distance from noise to the picture, {low} is left in low frequencies, and {high} in high ones",
-        numbers,
-        numbers["less"].below_zero,
-    )
-
-
-def spectrum(lab: Lab) -> Finding:
-    """Fig. 3 and 4: the relative log amplitude of the noisy picture, step by step."""
-    measured = [profiles(state) for state in _states(lab.watch(OFF))]
-    lines = {
-        _name(step, len(measured)): (BINS, measured[step].mean(0).tolist()) for step in _spread(len(measured), SHOWN)
+def _compare_change_per_step(low: Tensor, high: Tensor) -> Claim:
+    numbers = {
+        "low": mean(_change_per_step(low)),
+        "high": mean(_change_per_step(high)),
+        "difference": mean(_change_per_step(low) - _change_per_step(high)),
     }
-    picture = plots.curves({"FreeU off": lines}, "frequency / π", "relative log amplitude", ordered=True)
-    falls = [mean(upper(after) - upper(before)) for before, after in pairwise(measured)]
-    low, high = (mean(part(measured[-1]) - part(measured[0])) for part in (_lower, upper))
-    apart = mean((upper(measured[-1]) - upper(measured[0])) - (_lower(measured[-1]) - _lower(measured[0])))
-    return Finding(
-        picture,
+    return Claim(
+        "Low frequencies change slowly from step to step, high frequencies change much.",
+        "One step changes low frequencies by {low} of their norm, and high frequencies by {high}",
+        numbers,
+        numbers["difference"].below_zero,
+    )
+
+
+def _compare_halfway_distance(low: Tensor, high: Tensor) -> Claim:
+    left = [_norm(band[len(band) // 2] - band[-1]) / _norm(band[0] - band[-1]) for band in (low, high)]
+    numbers = {"low": mean(left[0]), "high": mean(left[1]), "difference": mean(left[0] - left[1])}
+    return Claim(
+        "Halfway, low frequencies are closer to their final values than high frequencies.",
+        "Of the distance from noise to the final image, {low} is left in low frequencies and {high} in high ones",
+        numbers,
+        numbers["difference"].below_zero,
+    )
+
+
+def spectrum(experiment: Experiment) -> FigureResult:
+    """Fig. 3 and 4: the relative log amplitude of the noisy image at several steps."""
+    profiles = [amplitude_profiles(state) for state in _states(experiment.record_steps(OFF))]
+    lines = {
+        _step_name(step, len(profiles)): (FREQUENCIES, profiles[step].mean(0).tolist())
+        for step in _spread(len(profiles), SHOWN_STEPS)
+    }
+    plot = plots.curves({"FreeU off": lines}, "frequency / π", "relative log amplitude", ordered=True)
+    falls = [mean(upper_half_mean(after) - upper_half_mean(before)) for before, after in pairwise(profiles)]
+    lower = lower_half_mean(profiles[-1]) - lower_half_mean(profiles[0])
+    upper = upper_half_mean(profiles[-1]) - upper_half_mean(profiles[0])
+    difference = mean(upper - lower)
+    return FigureResult(
+        plot,
         [
-            Check(
+            Claim(
                 "High frequencies fall during denoising.",
-                "The upper half of the profile falls in {falling} of {steps} steps; by {fall} in all",
-                {"falling": sum(fall.below_zero for fall in falls), "steps": len(falls), "fall": high},
+                "The upper half of the profile falls in {falling} of {steps} steps, by {fall} in total",
+                {"falling": sum(fall.below_zero for fall in falls), "steps": len(falls), "fall": mean(upper)},
                 all(fall.below_zero for fall in falls),
             ),
-            Check(
-                "They fall more than low ones.",
-                "The lower half changes by {low}, the upper one by {high}",
-                {"low": low, "high": high, "apart": apart},
-                apart.below_zero,
+            Claim(
+                "High frequencies fall more than low frequencies.",
+                "The lower half changes by {low}, the upper half by {high}",
+                {"low": mean(lower), "high": mean(upper), "difference": difference},
+                difference.below_zero,
             ),
         ],
     )
 
 
-def by_step(lab: Lab) -> Finding:
-    """Fig. 13: the same with FreeU off and on."""
-    ways = {"off": OFF, "version 1": Settings(version="1"), "version 2": Settings(version="2")}
-    runs = {name: [profiles(state) for state in _states(lab.watch(settings))] for name, settings in ways.items()}
+def spectrum_with_freeu(experiment: Experiment) -> FigureResult:
+    """Fig. 13: the relative log amplitude halfway and at the end, with FreeU off and on."""
+    variants = {"off": OFF, "version 1": Settings(version="1"), "version 2": Settings(version="2")}
+    runs = {
+        name: [amplitude_profiles(state) for state in _states(experiment.record_steps(settings))]
+        for name, settings in variants.items()
+    }
     count = len(runs["off"])
     panels = {
-        _name(step, count): {name: (BINS, run[step].mean(0).tolist()) for name, run in runs.items()}
+        _step_name(step, count): {name: (FREQUENCIES, run[step].mean(0).tolist()) for name, run in runs.items()}
         for step in (count // 2, count - 1)
     }
-    picture = plots.curves(panels, "frequency / π", "relative log amplitude")
-    return Finding(picture, [_lower_than_off(name, runs[name], runs["off"]) for name in ("version 1", "version 2")])
+    plot = plots.curves(panels, "frequency / π", "relative log amplitude")
+    return FigureResult(plot, [_compare_with_off(name, runs[name], runs["off"]) for name in ("version 1", "version 2")])
 
 
-def _lower_than_off(name: str, run: list[Tensor], off: list[Tensor]) -> Check:
-    # Before the first step there is the same noise.
-    less = [mean(upper(on) - upper(without)) for on, without in zip(run[1:], off[1:], strict=True)]
-    return Check(
+def _compare_with_off(name: str, run: list[Tensor], off: list[Tensor]) -> Claim:
+    # Both runs start from the same noise, so the first state is left out.
+    changes = [mean(upper_half_mean(on) - upper_half_mean(base)) for on, base in zip(run[1:], off[1:], strict=True)]
+    return Claim(
         f"FreeU lowers high frequencies at every step ({name}).",
-        "The upper half of the profile is lower after {lower} of {steps} steps; in the end it changes by {end}",
-        {"lower": sum(one.below_zero for one in less), "steps": len(less), "end": less[-1]},
-        all(one.below_zero for one in less),
+        "The upper half of the profile is lower after {lower} of {steps} steps; at the end it changes by {end}",
+        {"lower": sum(change.below_zero for change in changes), "steps": len(changes), "end": changes[-1]},
+        all(change.below_zero for change in changes),
     )
 
 
 def _states(steps: list[sampling.Step]) -> list[Tensor]:
-    """The noisy picture before each step, and the picture after the last."""
+    """Return the noisy images before each step, and the images after the last, each (B, 3, H, W)."""
     return [*(step.noisy for step in steps), steps[-1].predicted]
 
 
-def _pace(states: Tensor) -> Tensor:
-    """The mean change a step of each picture, as a share of its size there; shape (pictures,)."""
-    return (_size(states[1:] - states[:-1]) / _size(states[:-1])).mean(0)
+def _change_per_step(states: Tensor) -> Tensor:
+    """Return the mean relative change per step (B,) of states (steps, B, 3, H, W)."""
+    return (_norm(states[1:] - states[:-1]) / _norm(states[:-1])).mean(0)
 
 
-def _size(x: Tensor) -> Tensor:
-    """The norm of each picture, shape (..., pictures)."""
+def _norm(x: Tensor) -> Tensor:
+    """Return the norm of each image, (..., B) for (..., B, 3, H, W)."""
     norm: Tensor = torch.linalg.vector_norm(x.flatten(-3), dim=-1)
     return norm
 
 
 def _spread(count: int, wanted: int) -> list[int]:
+    """Return up to `wanted` indices from 0 to `count` - 1, evenly spread."""
     return sorted({round(i * (count - 1) / (wanted - 1)) for i in range(wanted)})
 
 
-def _name(step: int, count: int) -> str:
+def _step_name(step: int, count: int) -> str:
     return "noise" if step == 0 else "end" if step == count - 1 else f"step {step}"
-
-
-def _visible(x: Tensor) -> Tensor:
-    """-1..1 as a picture in 0..1."""
-    return (x / 2 + 0.5).clamp(0, 1)
-
-
-def _lower(profile: Tensor) -> Tensor:
-    """The mean over the lower half of the frequencies; the lowest, 0 by definition, is left out."""
-    return profile[..., 1 : profile.shape[-1] // 2].mean(-1)

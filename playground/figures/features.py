@@ -1,4 +1,4 @@
-"""What enters the decoder blocks: amplitudes of backbone and skip, and mean feature maps (Fig. 7, 8, 14)."""
+"""Input of the decoder blocks: amplitudes of backbone and skip features, and mean feature maps (Fig. 7, 8, 14)."""
 
 from __future__ import annotations
 
@@ -15,116 +15,125 @@ from freeu.diagnostics.recorder import PARTS, Recorder
 from freeu.diagnostics.spectrum import mean_map
 from freeu.settings.stage import STAGES
 from playground.figures import plots
-from playground.figures.findings import Check, Finding
-from playground.figures.lab import OFF, Lab
-from playground.figures.measures import upper
+from playground.figures.experiment import OFF, Experiment
+from playground.figures.metrics import upper_half_mean
+from playground.figures.results import Claim, FigureResult
 from playground.figures.statistics import mean
-from playground.pictures import to_image
+from playground.images import to_image
 
-SHOWN = 4
+SHOWN_PROMPTS = 4
 
 
-def stages(lab: Lab) -> Finding:
-    """Fig. 7: relative log amplitudes of backbone, skip and both, by stage, with FreeU off."""
+def spectrum_by_stage(experiment: Experiment) -> FigureResult:
+    """Fig. 7: relative log amplitudes of backbone, skip and joined features by stage, with FreeU off."""
     recorder = Recorder()
-    lab.draw(OFF, recorder)
+    experiment.generate(OFF, recorder)
     panels = {}
     for n in STAGES:
-        found = {part: recorder.profile(part, stage=n) for part in PARTS}
+        profiles = {part: recorder.profile(part, stage=n) for part in PARTS}
         panels[f"stage {n}"] = {
             part: ((profile.frequencies / torch.pi).tolist(), profile.before.tolist())
-            for part, profile in found.items()
+            for part, profile in profiles.items()
         }
-    picture = plots.curves(panels, "frequency / π", "relative log amplitude")
-    return Finding(picture, [_richer(recorder, n) for n in STAGES])
+    plot = plots.curves(panels, "frequency / π", "relative log amplitude")
+    return FigureResult(plot, [_compare_skip_with_backbone(recorder, n) for n in STAGES])
 
 
-def _richer(recorder: Recorder, n: int) -> Check:
-    def height(part: str, step: int) -> float:
-        return float(upper(recorder.profile(part, stage=n, step=step).before))
+def _compare_skip_with_backbone(recorder: Recorder, stage: int) -> Claim:
+    def upper(part: str, step: int) -> float:
+        return float(upper_half_mean(recorder.profile(part, stage=stage, step=step).before))
 
-    more = [height("skip", step) - height("backbone", step) for step in recorder.steps]
-    return Check(
-        f"Skip features have more of the high frequencies than the backbone (stage {n}).",
-        "The upper half of the profile is {mean:+.2f} higher, and higher in {higher} of {steps} steps",
-        {"mean": sum(more) / len(more), "higher": sum(one > 0 for one in more), "steps": len(more)},
-        all(one > 0 for one in more),
+    differences = [upper("skip", step) - upper("backbone", step) for step in recorder.steps]
+    return Claim(
+        f"Skip features have more high frequencies than backbone features (stage {stage}).",
+        "The upper half of the profile is {mean:+.2f} higher on average, and higher in {higher} of {steps} steps",
+        {
+            "mean": sum(differences) / len(differences),
+            "higher": sum(difference > 0 for difference in differences),
+            "steps": len(differences),
+        },
+        all(difference > 0 for difference in differences),
     )
 
 
-def maps(lab: Lab) -> Finding:
-    """Fig. 8: mean maps of the backbone and the skip of one decoder block, in the middle of a run."""
-    pictures, found = _mapped(lab, OFF)
-    backbone, skip = (explained(found[part], pictures) for part in ("backbone", "skip"))
-    other = explained(found["backbone"], pictures.roll(1, 0))
-    own_more, backbone_more = mean(backbone - other), mean(backbone - skip)
-    return Finding(
-        _maps_sheet(pictures, found),
+def maps(experiment: Experiment) -> FigureResult:
+    """Fig. 8: mean maps of the backbone and skip features of one decoder block, halfway through a run."""
+    images, feature_maps = _mean_maps(experiment, OFF)
+    backbone, skip = (explained_variance(feature_maps[part], images) for part in ("backbone", "skip"))
+    other = explained_variance(feature_maps["backbone"], images.roll(1, 0))
+    own_difference, skip_difference = mean(backbone - other), mean(backbone - skip)
+    return FigureResult(
+        _maps_sheet(images, feature_maps),
         [
-            Check(
-                "The mean of the backbone's features shows the structure of the picture.",
-                "The picture's colours explain {own} of the map's variance, those of another picture {other}",
-                {"own": mean(backbone), "other": mean(other), "change": own_more},
-                own_more.above_zero,
+            Claim(
+                "The mean backbone features show the structure of the image.",
+                "The image's colors explain {own} of the map's variance, another image's colors {other}",
+                {"own": mean(backbone), "other": mean(other), "difference": own_difference},
+                own_difference.above_zero,
             ),
-            Check(
-                "It shows more of it than the skip's.",
-                "They explain {backbone} of the backbone's map, and {skip} of the skip's",
-                {"backbone": mean(backbone), "skip": mean(skip), "change": backbone_more},
-                backbone_more.above_zero,
+            Claim(
+                "The mean backbone features show more structure than the mean skip features.",
+                "The colors explain {backbone} of the backbone map and {skip} of the skip map",
+                {"backbone": mean(backbone), "skip": mean(skip), "difference": skip_difference},
+                skip_difference.above_zero,
             ),
         ],
     )
 
 
-def maps_with_freeu(lab: Lab) -> Finding:
-    """Fig. 14: the backbone's map as the block gets it, with FreeU off and on."""
-    runs = {name: _mapped(lab, settings) for name, settings in {"off": OFF, "on": Settings()}.items()}
-    found = {name: maps["backbone"] for name, (_, maps) in runs.items()}
-    share = {name: explained(found[name], pictures) for name, (pictures, _) in runs.items()}
-    more = mean(share["on"] - share["off"])
-    return Finding(
-        _maps_sheet(runs["on"][0], found),
+def maps_with_freeu(experiment: Experiment) -> FigureResult:
+    """Fig. 14: the mean map of the backbone features that a block receives, with FreeU off and on."""
+    runs = {name: _mean_maps(experiment, settings) for name, settings in {"off": OFF, "on": Settings()}.items()}
+    backbone = {name: feature_maps["backbone"] for name, (_, feature_maps) in runs.items()}
+    share = {name: explained_variance(backbone[name], images) for name, (images, _) in runs.items()}
+    difference = mean(share["on"] - share["off"])
+    return FigureResult(
+        _maps_sheet(runs["on"][0], backbone),
         [
-            Check(
-                "With FreeU, features show more of the structure.",
-                "The picture's colours explain {off} of the map's variance off, {on} with FreeU: a change by {change}",
-                {"off": mean(share["off"]), "on": mean(share["on"]), "change": more},
-                more.above_zero,
+            Claim(
+                "With FreeU, features show more structure.",
+                "The image's colors explain {off} of the map's variance with FreeU off and {on} with FreeU on: "
+                "a change of {change}",
+                {"off": mean(share["off"]), "on": mean(share["on"]), "change": difference},
+                difference.above_zero,
             )
         ],
     )
 
 
-def last_of_stage(unet: nn.Module, stage: int) -> int:
-    """The number of the stage's last decoder block, whose planes are its largest."""
+def last_block_of_stage(unet: nn.Module, stage: int) -> int:
+    """Return the index of the stage's last decoder block, which has its largest feature maps."""
     return max(block.index for block in decoder_blocks(unet) if block.stage == stage)
 
 
-def explained(planes: Tensor, pictures: Tensor) -> Tensor:
-    """The share of each plane's variance that a linear mixture of its picture's colours explains, shape (planes,)."""
-    wanted = planes.flatten(1) - planes.flatten(1).mean(1, keepdim=True)
-    colours = pictures.flatten(2) - pictures.flatten(2).mean(2, keepdim=True)
-    mixture = torch.linalg.lstsq(colours.mT.double(), wanted[..., None].double(), driver="gelsd").solution
-    left = wanted - (colours.mT.double() @ mixture)[..., 0]
-    share: Tensor = 1 - left.square().sum(1) / wanted.square().sum(1)
+def explained_variance(maps: Tensor, images: Tensor) -> Tensor:
+    """Return the share (B,) of each map's variance that a linear function of its image's colors explains.
+
+    maps: (B, H, W). images: (B, 3, H, W).
+    """
+    target = maps.flatten(1) - maps.flatten(1).mean(1, keepdim=True)
+    colors = images.flatten(2) - images.flatten(2).mean(2, keepdim=True)
+    weights = torch.linalg.lstsq(colors.mT.double(), target[..., None].double(), driver="gelsd").solution
+    residual = target - (colors.mT.double() @ weights)[..., 0]
+    share: Tensor = 1 - residual.square().sum(1) / target.square().sum(1)
     return share
 
 
-def _mapped(lab: Lab, settings: Settings) -> tuple[Tensor, dict[str, Tensor]]:
-    """The pictures, and the mean maps of backbone and skip as the last block of stage 2 gets them half way."""
-    block, found = last_of_stage(lab.model.unet, 2), dict[str, Tensor]()
+def _mean_maps(experiment: Experiment, settings: Settings) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the images, and the mean maps of backbone and skip in the last block of stage 2, halfway."""
+    index, feature_maps = last_block_of_stage(experiment.model.unet, 2), dict[str, Tensor]()
 
-    def look(met: Observation) -> None:
-        if met.block.index == block and met.step == lab.steps // 2:
-            features = torch.tensor_split(met.after, [met.block.backbone], dim=1)
-            # Of guidance's two halves of the batch, the one with prompts.
-            found.update(zip(("backbone", "skip"), (mean_map(part).chunk(2)[1] for part in features), strict=True))
+    def observe(observation: Observation) -> None:
+        if observation.block.index == index and observation.step == experiment.steps // 2:
+            backbone, skip = torch.tensor_split(observation.after, [observation.block.backbone], dim=1)
+            for name, features in {"backbone": backbone, "skip": skip}.items():
+                # The first half of the batch is the unconditional one of classifier-free guidance.
+                feature_maps[name] = mean_map(features).chunk(2)[1]
 
-    return lab.draw(settings, look), found
+    return experiment.generate(settings, observe), feature_maps
 
 
-def _maps_sheet(pictures: Tensor, found: Mapping[str, Tensor]) -> Image.Image:
-    rows = [[to_image(picture) for picture in pictures[:SHOWN]]]
-    rows += [[plots.heat(plane) for plane in planes[:SHOWN]] for planes in found.values()]
-    return plots.sheet(rows, labels=["picture", *found])
+def _maps_sheet(images: Tensor, feature_maps: Mapping[str, Tensor]) -> Image.Image:
+    rows = [[to_image(rgb) for rgb in images[:SHOWN_PROMPTS]]]
+    rows += [[plots.heat_map(values) for values in maps[:SHOWN_PROMPTS]] for maps in feature_maps.values()]
+    return plots.sheet(rows, row_labels=["image", *feature_maps])

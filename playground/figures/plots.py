@@ -1,4 +1,4 @@
-"""Curves, dots and sheets that read well on a phone: few panels, large letters."""
+"""Curves, intervals, heat maps and sheets of images, with letters large enough for a phone."""
 
 from __future__ import annotations
 
@@ -12,68 +12,67 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from playground import pictures
+from playground import images
 from playground.figures.statistics import Interval
 
-WIDTH, DPI = 7.6, 110
-TEXT = 15
-SHEET_TEXT = 22
-STYLE = {"font.size": TEXT, "axes.titlesize": TEXT, "axes.spines.top": False, "axes.spines.right": False}
+FIGURE_WIDTH, DPI = 7.6, 110
+TEXT_SIZE = 15
+SHEET_TEXT_SIZE = 22
+STYLE = {"font.size": TEXT_SIZE, "axes.titlesize": TEXT_SIZE, "axes.spines.top": False, "axes.spines.right": False}
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 
-def curves(panels: Mapping[str, Curves], across: str, up: str, *, ordered: bool = False) -> Image.Image:
-    """Panels side by side, each of curves with names. `ordered`: their colours go from dark to bright."""
+def curves(panels: Mapping[str, Curves], x_label: str, y_label: str, *, ordered: bool = False) -> Image.Image:
+    """Plot panels of labelled curves side by side. `ordered` curves are colored from dark to bright."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _panels(len(panels), 4.4 if len(panels) < 3 else 3.6)
         for ax, (title, lines) in zip(axes, panels.items(), strict=True):
-            colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(lines))) if ordered else [None] * 9
-            for (name, (x, y)), colour in zip(lines.items(), colours, strict=False):
-                ax.plot(x, y, label=name, color=colour, linewidth=2.5)
-            ax.set(title=title, xlabel=across)
+            colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(lines))) if ordered else [None] * 9
+            for (label, (x, y)), color in zip(lines.items(), colors, strict=False):
+                ax.plot(x, y, label=label, color=color, linewidth=2.5)
+            ax.set(title=title, xlabel=x_label)
             ax.grid(visible=True, alpha=0.3)
-        axes[0].set_ylabel(up)
+        axes[0].set_ylabel(y_label)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-        return render(figure)
+        return _render(figure)
 
 
-def intervals(names: Sequence[str], panels: Mapping[str, Sequence[Interval]], title: str) -> Image.Image:
-    """A row a name, with a dot and its interval in each panel."""
+def intervals(labels: Sequence[str], panels: Mapping[str, Sequence[Interval]], title: str) -> Image.Image:
+    """Plot a row per label, with its mean and interval in each panel."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _panels(len(panels), 1.6 + 0.42 * len(names))
+        figure, axes = _panels(len(panels), 1.6 + 0.42 * len(labels))
         for ax, (heading, values) in zip(axes, panels.items(), strict=True):
             for row, value in enumerate(values):
                 ax.plot([value.low, value.high], [row, row], color="C0", linewidth=3)
                 ax.plot(value.mean, row, "o", color="C0", markersize=9)
             ax.axvline(values[0].mean, color="gray", linestyle=":", linewidth=2)
-            ax.set(xlabel=heading, yticks=range(len(names)), yticklabels=names, xlim=(0, None))
+            ax.set(xlabel=heading, yticks=range(len(labels)), yticklabels=labels, xlim=(0, None))
             ax.grid(visible=True, axis="x", alpha=0.3)
         axes[0].invert_yaxis()
-        figure.suptitle(title, fontsize=TEXT)
-        return render(figure)
+        figure.suptitle(title, fontsize=TEXT_SIZE)
+        return _render(figure)
 
 
 def sheet(
-    rows: Sequence[Sequence[Image.Image]], columns: Sequence[str] = (), labels: Sequence[str] = ()
+    rows: Sequence[Sequence[Image.Image]], column_labels: Sequence[str] = (), row_labels: Sequence[str] = ()
 ) -> Image.Image:
-    """Pictures in rows and columns, with large letters."""
-    return pictures.grid(rows, columns, labels, SHEET_TEXT)
+    """Arrange images in rows and columns, with large labels."""
+    return images.grid(rows, column_labels, row_labels, SHEET_TEXT_SIZE)
 
 
-def heat(plane: Tensor, size: int = pictures.CELL) -> Image.Image:
-    """A plane of numbers, shape (height, width), from its least (dark) to its largest (bright)."""
-    low, high = plane.min(), plane.max()
-    colours = matplotlib.colormaps["viridis"](((plane - low) / (high - low)).numpy())
-    return Image.fromarray((colours[..., :3] * 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
-
-
-def render(figure: Figure) -> Image.Image:
-    """The figure as a picture."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI, format="png")
-    return Image.open(buffer).convert("RGB")
+def heat_map(values: Tensor, size: int = images.CELL_SIZE) -> Image.Image:
+    """Draw values (H, W) as an image of `size` x `size` pixels, from the smallest (dark) to the largest (bright)."""
+    low, high = values.min(), values.max()
+    colors = matplotlib.colormaps["viridis"](((values - low) / (high - low)).numpy())
+    return Image.fromarray((colors[..., :3] * 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(FIGURE_WIDTH, height), layout="constrained")
     return figure, list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
+
+
+def _render(figure: Figure) -> Image.Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=DPI, format="png")
+    return Image.open(buffer).convert("RGB")

@@ -16,6 +16,12 @@ from tests.webui.client import Client
 serve.enter()  # the host's modules are to be found from here on
 
 
+def pytest_itemcollected(item):
+    """Mark a test that opens a page as slow, unless it is the walk."""
+    if "browser" in item.fixturenames and not item.get_closest_marker("walk"):
+        item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_presets(tmp_path_factory):
     """The tests' own preset file, in place of the developer's."""

@@ -99,6 +99,7 @@ def small(page):
         box.press("Tab")
 
 
+@pytest.mark.walk
 def test_the_switch_turns_freeu_on_and_off(page, tab):
     small(page)
     assert "FreeU" not in tab.generate(1)

@@ -7,7 +7,7 @@ import pytest
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 RECIPES = re.findall(
-    r"^\| ([a-z].*?) \| `(.*?)` \| `(.*?)` \| (.*) \|$", (DOCS / "xyz.md").read_text("utf-8"), re.MULTILINE
+    r"^\| ([A-Z].*?) \| `(.*?)` \| `(.*?)` \| (.*) \|$", (DOCS / "xyz.md").read_text("utf-8"), re.MULTILINE
 )
 
 

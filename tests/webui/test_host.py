@@ -1,4 +1,4 @@
-"""The small host keeps the real one's promises to an extension: calls and their order, values, what it swallows."""
+"""The stand-in WebUI behaves like AUTOMATIC1111's towards extensions: model calls, steps, callbacks, errors, API."""
 
 from __future__ import annotations
 
@@ -42,32 +42,32 @@ def host() -> Iterator[serve.Host]:
 
 @contextmanager
 def callback(register: Any, function: Any) -> Iterator[None]:
-    """Registered for a while."""
-    kept = {category: list(entries) for category, entries in script_callbacks._callbacks.items()}
+    """Register a callback until the block ends."""
+    before = {event: list(entries) for event, entries in script_callbacks._callbacks.items()}
     register(function)
     try:
         yield
     finally:
         script_callbacks._callbacks.clear()
-        script_callbacks._callbacks.update(kept)
+        script_callbacks._callbacks.update(before)
 
 
-def draw(kind: type[Any] = processing.StableDiffusionProcessingTxt2Img, **fields: Any) -> np.ndarray:
-    """The pictures of a job without scripts, shape (pictures, height, width, 3)."""
+def generate(kind: type[Any] = processing.StableDiffusionProcessingTxt2Img, **fields: Any) -> np.ndarray:
+    """Run a job without scripts. Returns its images as (B, H, W, 3)."""
     shared.state.begin()
     try:
-        done = processing.process_images(kind(**{**JOB, **fields}))
+        processed = processing.process_images(kind(**{**JOB, **fields}))
     finally:
         shared.state.end()
-    return np.stack([np.asarray(image) for image in done.images])
+    return np.stack([np.asarray(image) for image in processed.images])
 
 
-def draw_over(picture: Image.Image, **fields: Any) -> np.ndarray:
-    return draw(processing.StableDiffusionProcessingImg2Img, init_images=[picture], **fields)
+def generate_from(image: Image.Image, **fields: Any) -> np.ndarray:
+    return generate(processing.StableDiffusionProcessingImg2Img, init_images=[image], **fields)
 
 
 def calls(**fields: Any) -> list[tuple[Any, ...]]:
-    """(sampling_step, step, steps, total_steps) at each call of the model."""
+    """Return (sampling_step, step, steps, total_steps) of each model call."""
     seen: list[tuple[Any, ...]] = []
 
     def note(params: Any) -> None:
@@ -75,7 +75,7 @@ def calls(**fields: Any) -> list[tuple[Any, ...]]:
         seen.append((params.sampling_step, d.step, d.steps, d.total_steps))
 
     with callback(script_callbacks.on_cfg_denoiser, note):
-        draw(**fields)
+        generate(**fields)
     return seen
 
 
@@ -91,17 +91,17 @@ def get(host: serve.Host, route: str) -> Any:
     return answer.json()
 
 
-def picture(encoded: str) -> Image.Image:
+def decode(encoded: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(encoded)))
 
 
-def encoded(image: Image.Image) -> str:
+def encode(image: Image.Image) -> str:
     file = io.BytesIO()
     image.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
-# Calls and steps, as measured on the real host (research/webui-facts.md)
+# Model calls and steps, as measured on AUTOMATIC1111 1.10.1
 
 
 @pytest.mark.parametrize(
@@ -119,101 +119,101 @@ def test_the_sampling_step_lags() -> None:
     assert [step for step, *_ in calls(sampler_name="Heun")] == [0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
-def test_the_adaptive_sampler_overruns_what_is_expected_of_it_but_ends() -> None:
+def test_the_adaptive_sampler_calls_the_model_more_often_than_expected() -> None:
     assert STEPS < len(calls(sampler_name="Adaptive Heun")) <= 16 * STEPS + 8
 
 
 @pytest.mark.parametrize(("sampler", "by_sigma"), [("Euler", True), ("DPM++ 2M", True), ("DDIM", False)])
-def test_noise_is_a_sigma_or_a_timestep(sampler: str, by_sigma: bool) -> None:
+def test_the_noise_level_is_a_sigma_or_a_timestep(sampler: str, by_sigma: bool) -> None:
     seen = []
     with callback(script_callbacks.on_cfg_denoiser, lambda params: seen.append(params.sigma)):
-        draw(sampler_name=sampler)
+        generate(sampler_name=sampler)
     assert all(len(sigma) == 2 for sigma in seen)
     assert (seen[0][0] < 100) == by_sigma
     assert all(later[0] < earlier[0] for earlier, later in pairwise(seen))
 
 
-def test_each_pass_and_batch_counts_anew() -> None:
+def test_steps_start_from_0_in_each_pass_and_batch() -> None:
     steps = [step for _, step, _, _ in calls(n_iter=2, enable_hr=True, hr_second_pass_steps=3, hr_scale=1.5)]
     assert steps == [*range(6), *range(3)] * 2
 
 
-def test_img2img_samples_a_share_of_the_steps() -> None:
+def test_img2img_runs_a_share_of_the_steps() -> None:
     seen: list[int] = []
     with callback(script_callbacks.on_cfg_denoiser, lambda params: seen.append(params.denoiser.steps)):
-        draw_over(Image.new("RGB", (128, 128), "white"), denoising_strength=0.5)
+        generate_from(Image.new("RGB", (128, 128), "white"), denoising_strength=0.5)
     assert seen == [4] * 4
 
 
-# Pictures
+# Images
 
 
 @pytest.mark.parametrize("sampler", [data.name for data in sd_samplers.all_samplers])
-def test_the_same_job_gives_the_same_picture(sampler: str) -> None:
-    first, second = draw(sampler_name=sampler), draw(sampler_name=sampler)
+def test_a_job_is_reproducible(sampler: str) -> None:
+    first, second = generate(sampler_name=sampler), generate(sampler_name=sampler)
     assert (first == second).all()
     assert first.std() > 10
 
 
 @pytest.mark.parametrize("sampler", ["Euler", "Euler a", "UniPC"])
-def test_a_picture_does_not_depend_on_its_batch(sampler: str) -> None:
-    together = draw(sampler_name=sampler, batch_size=2).astype(int)
-    one_by_one = draw(sampler_name=sampler, n_iter=2).astype(int)
-    alone = draw(sampler_name=sampler, seed=2).astype(int)
+def test_an_image_does_not_depend_on_its_batch(sampler: str) -> None:
+    together = generate(sampler_name=sampler, batch_size=2).astype(int)
+    one_by_one = generate(sampler_name=sampler, n_iter=2).astype(int)
+    alone = generate(sampler_name=sampler, seed=2).astype(int)
     assert abs(together - one_by_one).max() <= 2
     assert (one_by_one[1:] == alone).all()
 
 
 def test_hires_fix_doubles_the_size() -> None:
-    assert draw(enable_hr=True).shape == (1, 256, 256, 3)
-    assert draw(enable_hr=True, hr_upscaler="None", hr_scale=1.5).shape == (1, 192, 192, 3)
+    assert generate(enable_hr=True).shape == (1, 256, 256, 3)
+    assert generate(enable_hr=True, hr_upscaler="None", hr_scale=1.5).shape == (1, 192, 192, 3)
 
 
-def test_inpainting_keeps_what_the_mask_does_not_show() -> None:
+def test_inpainting_keeps_the_unmasked_part() -> None:
     mask = Image.new("L", (128, 128))
     mask.paste(255, (64, 0, 128, 128))
-    drawn = draw_over(Image.new("RGB", (128, 128), (0, 0, 255)), mask=mask, denoising_strength=1.0)[0]
-    assert abs(drawn[:, :48].astype(int) - (0, 0, 255)).max() <= 2
-    assert abs(drawn[:, 80:].astype(int) - (0, 0, 255)).mean() > 20
+    images = generate_from(Image.new("RGB", (128, 128), (0, 0, 255)), mask=mask, denoising_strength=1.0)[0]
+    assert abs(images[:, :48].astype(int) - (0, 0, 255)).max() <= 2
+    assert abs(images[:, 80:].astype(int) - (0, 0, 255)).mean() > 20
 
 
-def test_the_refiner_takes_over_and_leaves() -> None:
+def test_the_refiner_runs_the_last_steps_of_each_batch() -> None:
     unets = []
 
     def note(params: Any) -> None:
         unets.append(sd_models.model_data.sd_model.sd_checkpoint_info.name)
 
     with callback(script_callbacks.on_cfg_denoiser, note):
-        refined = draw(refiner_checkpoint="emoji32-noised", refiner_switch_at=0.5, n_iter=2)
+        refined = generate(refiner_checkpoint="emoji32-noised", refiner_switch_at=0.5, n_iter=2)
     assert unets == (["emoji32"] * 3 + ["emoji32-noised"] * 3) * 2
-    plain = draw(n_iter=2)
+    plain = generate(n_iter=2)
     assert (refined != plain).any()
     assert sd_models.model_data.sd_model.sd_checkpoint_info.name == "emoji32"
 
 
-def test_an_option_is_overridden_for_one_job() -> None:
-    other = draw(override_settings={"sd_model_checkpoint": "emoji32-noised"})
+def test_override_settings_apply_to_one_job() -> None:
+    other = generate(override_settings={"sd_model_checkpoint": "emoji32-noised"})
     assert shared.opts.sd_model_checkpoint == "emoji32"
-    assert (other != draw()).any()
+    assert (other != generate()).any()
 
 
 def test_prompts_joined_by_and() -> None:
-    alone = draw()
-    assert (draw(prompt="red apple AND red apple :0") == alone).all()
-    assert (draw(prompt="red apple AND green apple :0.5") != alone).any()
+    alone = generate()
+    assert (generate(prompt="red apple AND red apple :0") == alone).all()
+    assert (generate(prompt="red apple AND green apple :0.5") != alone).any()
 
 
-def test_prompt_editing_starts_with_the_first_wording() -> None:
-    assert (draw(prompt="red [apple:cat:6]") == draw()).all()
-    assert (draw(prompt="red [apple:cat:0]") == draw(prompt="red cat")).all()
-    assert (draw(prompt="red [apple:cat:0.5]") != draw()).any()
+def test_prompt_editing() -> None:
+    assert (generate(prompt="red [apple:cat:6]") == generate()).all()
+    assert (generate(prompt="red [apple:cat:0]") == generate(prompt="red cat")).all()
+    assert (generate(prompt="red [apple:cat:0.5]") != generate()).any()
 
 
-def test_texts_at_once_or_one_after_the_other() -> None:
-    at_once = draw().astype(int)
+def test_contexts_together_or_one_after_the_other() -> None:
+    at_once = generate().astype(int)
     shared.opts.set("batch_cond_uncond", False)
     try:
-        assert abs(draw().astype(int) - at_once).max() <= 2
+        assert abs(generate().astype(int) - at_once).max() <= 2
     finally:
         shared.opts.set("batch_cond_uncond", True)
 
@@ -222,14 +222,14 @@ def test_texts_at_once_or_one_after_the_other() -> None:
     ("field", "value"),
     [("width", 100), ("height", 0), ("steps", 0), ("refiner_checkpoint", "none such"), ("sampler_name", "none such")],
 )
-def test_a_field_that_the_model_cannot_do_is_named(field: str, value: Any) -> None:
+def test_an_invalid_field_is_named(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):
-        draw(**{field: value})
+        generate(**{field: value})
 
 
-def test_hires_fix_to_a_size_that_the_model_cannot_draw_is_refused() -> None:
+def test_an_invalid_size_of_hires_fix_is_named() -> None:
     with pytest.raises(ValueError, match="hr_scale"):
-        draw(enable_hr=True, hr_scale=1.1)
+        generate(enable_hr=True, hr_scale=1.1)
 
 
 # Prompt schedules
@@ -273,7 +273,7 @@ def test_infotext_round_trip(params: dict[str, str]) -> None:
 
 
 class Failing(scripts.Script):
-    """Raises in everything that the host swallows."""
+    """A script that raises in each method whose errors the WebUI ignores."""
 
     def title(self) -> str:
         return "Failing"
@@ -287,7 +287,7 @@ class Failing(scripts.Script):
     process_batch = before_process = postprocess_batch = postprocess = process  # type: ignore[assignment]
 
 
-def test_what_a_script_raises_is_swallowed_but_not_in_sampling() -> None:
+def test_errors_of_scripts_are_ignored_except_in_sampling() -> None:
     runner = scripts.ScriptRunner()
     runner.scripts = runner.alwayson_scripts = [Failing()]
     p = processing.StableDiffusionProcessingTxt2Img(**JOB)
@@ -302,16 +302,16 @@ def test_what_a_script_raises_is_swallowed_but_not_in_sampling() -> None:
         processing.process_images(p)
 
 
-def test_what_a_callback_raises_is_swallowed() -> None:
+def test_errors_of_callbacks_are_ignored() -> None:
     def fail(params: Any) -> None:
         raise RuntimeError("callback")
 
-    plain = draw()
+    plain = generate()
     with callback(script_callbacks.on_cfg_denoiser, fail):
-        assert (draw() == plain).all()
+        assert (generate() == plain).all()
 
 
-def test_a_job_is_interrupted() -> None:
+def test_interrupting_a_job() -> None:
     seen = []
 
     def interrupt(params: Any) -> None:
@@ -320,7 +320,7 @@ def test_a_job_is_interrupted() -> None:
             shared.state.interrupt()
 
     with callback(script_callbacks.on_cfg_denoiser, interrupt):
-        assert len(draw(n_iter=3)) == 1
+        assert len(generate(n_iter=3)) == 1
     assert seen == [0, 1, 2]
 
 
@@ -328,21 +328,21 @@ def test_a_job_is_interrupted() -> None:
 
 
 def test_a_job_through_the_api(host: serve.Host) -> None:
-    done = post(host, "txt2img", {**JOB, "no such field": 1, "batch_size": 2})
-    assert [picture(image).size for image in done["images"]] == [(128, 128)] * 2
-    info = json.loads(done["info"])
+    response = post(host, "txt2img", {**JOB, "no such field": 1, "batch_size": 2})
+    assert [decode(image).size for image in response["images"]] == [(128, 128)] * 2
+    info = json.loads(response["info"])
     assert info["all_seeds"] == [1, 2]
-    text = picture(done["images"][1]).info["parameters"]
+    text = decode(response["images"][1]).info["parameters"]
     assert text == info["infotexts"][1]
-    assert post(host, "png-info", {"image": done["images"][1]})["parameters"]["Seed"] == "2"
+    assert post(host, "png-info", {"image": response["images"][1]})["parameters"]["Seed"] == "2"
     assert get(host, "progress")["progress"] == 0
 
 
 def test_img2img_through_the_api(host: serve.Host) -> None:
-    start = encoded(Image.new("RGB", (128, 128), "white"))
-    done = post(host, "img2img", {**JOB, "init_images": [start], "denoising_strength": 0.5, "send_images": False})
-    assert done["images"] == []
-    assert "Denoising strength: 0.5" in json.loads(done["info"])["infotexts"][0]
+    start = encode(Image.new("RGB", (128, 128), "white"))
+    response = post(host, "img2img", {**JOB, "init_images": [start], "denoising_strength": 0.5, "send_images": False})
+    assert response["images"] == []
+    assert "Denoising strength: 0.5" in json.loads(response["info"])["infotexts"][0]
     post(host, "img2img", JOB, status=404)
 
 
@@ -365,7 +365,7 @@ def test_infotext_through_the_api(host: serve.Host) -> None:
     assert info["extra_generation_params"]["FreeU b1"] == "1.2"
 
 
-def test_an_error_in_sampling_is_answered_with_its_message(host: serve.Host) -> None:
+def test_an_error_in_sampling_is_returned_with_its_message(host: serve.Host) -> None:
     error = post(host, "txt2img", {**JOB, "prompt": "quux"}, status=500)
     assert error["error"] == "PromptError"
     assert "quux" in error["errors"]
@@ -373,7 +373,7 @@ def test_an_error_in_sampling_is_answered_with_its_message(host: serve.Host) -> 
     assert len(post(host, "txt2img", JOB)["images"]) == 1
 
 
-def test_numbers_that_json_does_not_have_arrive(host: serve.Host) -> None:
+def test_nan_reaches_the_script(host: serve.Host) -> None:
     body = json.dumps({**JOB, "alwayson_scripts": {"freeu": {"args": [True, "2", float("nan")]}}})
     answer = httpx.post(f"{host.url}/sdapi/v1/txt2img", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 500
@@ -387,14 +387,14 @@ def test_options_through_the_api(host: serve.Host) -> None:
     assert shared.opts.sd_model_checkpoint == "emoji32"
 
 
-def test_lists_of_the_api(host: serve.Host) -> None:
+def test_samplers_and_scripts_of_the_api(host: serve.Host) -> None:
     assert get(host, "scripts") == {"txt2img": ["x/y/z plot", "freeu"], "img2img": ["x/y/z plot", "freeu"]}
     assert {entry["name"] for entry in get(host, "samplers")} >= {"Euler", "Heun"}
     tabs = [entry["is_img2img"] for entry in get(host, "script-info") if entry["name"] == "freeu"]
     assert tabs == [False, True]
 
 
-def test_a_password_for_all_routes() -> None:
+def test_a_password_protects_all_routes() -> None:
     with serve.start(api_auth="me:secret", api_only=True) as guarded:
         url = f"{guarded.url}/sdapi/v1/samplers"
         assert httpx.get(url).status_code == 401
@@ -402,7 +402,7 @@ def test_a_password_for_all_routes() -> None:
         assert httpx.get(url, auth=("me", "secret")).status_code == 200
 
 
-def test_reloading_the_page_loads_scripts_anew() -> None:
+def test_reloading_the_page_reloads_scripts() -> None:
     with serve.start() as reloaded:
         before = scripts.scripts_data[0].module
         unloaded = []
@@ -419,7 +419,7 @@ def test_reloading_the_page_loads_scripts_anew() -> None:
 
 
 def xyz(x: tuple[str, Any], y: tuple[str, Any] = ("Nothing", ""), lone: bool = False) -> dict[str, Any]:
-    """A request for a plot of two axes, each a label and its values as text or as choices."""
+    """Return a request for a plot of two axes, each a label and its values as text or as choices."""
     plot = next(script for script in scripts.scripts_txt2img.selectable_scripts if script.title() == "X/Y/Z plot")
     labels = [option.label for option in plot.current_axis_options]  # type: ignore[attr-defined]
     args: list[Any] = []
@@ -429,9 +429,9 @@ def xyz(x: tuple[str, Any], y: tuple[str, Any] = ("Nothing", ""), lone: bool = F
 
 
 def test_a_plot(host: serve.Host) -> None:
-    done = post(host, "txt2img", xyz(("Steps", "2-4 (+2)"), ("Sampler", ["Euler", "DDIM"]), lone=True))
-    assert len(done["images"]) == 1 + 4
-    info = json.loads(done["info"])
+    response = post(host, "txt2img", xyz(("Steps", "2-4 (+2)"), ("Sampler", ["Euler", "DDIM"]), lone=True))
+    assert len(response["images"]) == 1 + 4
+    info = json.loads(response["info"])
     grid = parse_generation_parameters(info["infotexts"][0])
     assert (grid["Script"], grid["X Type"], grid["X Values"]) == ("X/Y/Z plot", "Steps", "2-4 (+2)")
     assert grid["Y Values"] == "Euler, DDIM"
@@ -439,18 +439,18 @@ def test_a_plot(host: serve.Host) -> None:
     assert steps == ["2", "4", "2", "4"]
 
 
-def test_a_plot_checks_all_values_before_the_first_picture(host: serve.Host) -> None:
-    drawn = []
-    with callback(script_callbacks.on_cfg_denoiser, drawn.append):
+def test_a_plot_validates_all_values_before_the_first_job(host: serve.Host) -> None:
+    images = []
+    with callback(script_callbacks.on_cfg_denoiser, images.append):
         error = post(host, "txt2img", xyz(("Sampler", ["Euler", "no such"])), status=500)
     assert "no such" in error["errors"]
-    assert drawn == []
+    assert images == []
 
 
-def test_a_cell_that_fails_stays_blank(host: serve.Host) -> None:
-    done = post(host, "txt2img", xyz(("Prompt", "red apple, quux"), lone=True))
-    assert picture(done["images"][2]).getextrema() == ((0, 0),) * 3
-    assert picture(done["images"][1]).getextrema() != ((0, 0),) * 3
+def test_a_failing_cell_is_blank(host: serve.Host) -> None:
+    response = post(host, "txt2img", xyz(("Prompt", "red apple, quux"), lone=True))
+    assert decode(response["images"][2]).getextrema() == ((0, 0),) * 3
+    assert decode(response["images"][1]).getextrema() != ((0, 0),) * 3
 
 
 @pytest.mark.parametrize(
@@ -470,7 +470,7 @@ def test_ranges(host: serve.Host, text: str, kind: Any, numbers: list[Any]) -> N
     assert list(module._expand(text, kind)) == pytest.approx(numbers) if kind is float else numbers
 
 
-def test_paste_fields_cover_the_scripts(host: serve.Host) -> None:
+def test_paste_fields_include_the_scripts(host: serve.Host) -> None:
     for tab in ("txt2img", "img2img"):
         labels = {field.label for field in infotext_utils.paste_fields[tab]["fields"]}
         assert {"Prompt", "Steps", "X Type"} <= labels

@@ -1,4 +1,4 @@
-"""The small host has the names and parameters of a real WebUI. Point FREEU_WEBUI_DIR at one to check."""
+"""The stand-in WebUI has the names and parameters of AUTOMATIC1111's. FREEU_WEBUI_DIR is the folder of a checkout."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import NamedTuple
 import pytest
 
 REAL = os.environ.get("FREEU_WEBUI_DIR")
-OURS = Path(__file__).parent.parent.parent / "playground" / "webui"
+STAND_IN = Path(__file__).parent.parent.parent / "playground" / "webui"
 FILES = [
-    path.relative_to(OURS)
+    path.relative_to(STAND_IN)
     for folder in ("modules", "modules/api", "scripts")
-    for path in sorted((OURS / folder).glob("*.py"))
+    for path in sorted((STAND_IN / folder).glob("*.py"))
     if not path.name.startswith("_")
 ]
 
-pytestmark = pytest.mark.skipif(not REAL, reason="FREEU_WEBUI_DIR names no checkout of a WebUI")
+pytestmark = pytest.mark.skipif(not REAL, reason="FREEU_WEBUI_DIR is not set")
 
-# Where one of them is a class and the other makes a class at run time.
+# A class here that is built at run time there, or the other way round.
 BUILT_DIFFERENTLY = {"InputAccordion", "SamplerData"}
 
-# What only the host itself calls.
-OF_THE_HOST = {"Options.__init__"}
+# Called by the WebUI only.
+INTERNAL = {"Options.__init__"}
 
 
 class Parameters(NamedTuple):
-    """Names in order; `open_ended` where there is a *args or **kwargs; `required` are those without default."""
+    """Parameters of a function. `open_ended` is True if there is *args or **kwargs."""
 
     names: list[str]
     keywords: list[str]
@@ -52,7 +52,7 @@ def assigned(node: ast.stmt) -> list[str]:
 
 
 def members(module: ast.Module, owner: ast.ClassDef) -> dict[str, ast.FunctionDef | None]:
-    """Methods, and attributes as None, of a class and its bases in the same file."""
+    """Return the methods, and the attributes as None, of a class and its bases in the same file."""
     classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
     result: dict[str, ast.FunctionDef | None] = {}
     for base in owner.bases:
@@ -68,14 +68,14 @@ def members(module: ast.Module, owner: ast.ClassDef) -> dict[str, ast.FunctionDe
 
 
 def differences(name: str, ours: ast.FunctionDef, real: ast.FunctionDef) -> list[str]:
-    mine, theirs = parameters(ours), parameters(real)
+    here, there = parameters(ours), parameters(real)
     found = []
-    if theirs.names[: len(mine.names)] != mine.names and not theirs.open_ended:
-        found.append(f"{name}{tuple(mine.names)} is {tuple(theirs.names)}")
-    left_out = (set(theirs.names) | set(theirs.keywords)) - set(mine.names) - set(mine.keywords)
-    if needed := left_out & theirs.required:
-        found.append(f"{name} needs {sorted(needed)}")
-    if unknown := set(mine.keywords) - set(theirs.keywords) - set(theirs.names):
+    if there.names[: len(here.names)] != here.names and not there.open_ended:
+        found.append(f"{name}{tuple(here.names)} is {tuple(there.names)}")
+    missing = (set(there.names) | set(there.keywords)) - set(here.names) - set(here.keywords)
+    if required := missing & there.required:
+        found.append(f"{name} needs {sorted(required)}")
+    if unknown := set(here.keywords) - set(there.keywords) - set(there.names):
         found.append(f"{name} has no {sorted(unknown)}")
     return found
 
@@ -85,15 +85,17 @@ def public(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
     return [node for node in named if not node.name.startswith("_")]
 
 
-def compare_class(ours: ast.Module, real: ast.Module, mine: ast.ClassDef, theirs: ast.ClassDef) -> list[str]:
-    there = members(real, theirs)
+def class_differences(
+    our_module: ast.Module, real_module: ast.Module, ours: ast.ClassDef, real: ast.ClassDef
+) -> list[str]:
+    real_members = members(real_module, real)
     found = []
-    for name, method in members(ours, mine).items():
-        label = f"{mine.name}.{name}"
-        if (name.startswith("_") and name != "__init__") or label in OF_THE_HOST:
+    for name, method in members(our_module, ours).items():
+        label = f"{ours.name}.{name}"
+        if (name.startswith("_") and name != "__init__") or label in INTERNAL:
             continue
-        counterpart = there.get(name)
-        if name not in there:
+        counterpart = real_members.get(name)
+        if name not in real_members:
             found += [] if name == "__init__" else [f"{label} does not exist"]
         elif method is not None and counterpart is not None:
             found += differences(label, method, counterpart)
@@ -101,23 +103,24 @@ def compare_class(ours: ast.Module, real: ast.Module, mine: ast.ClassDef, theirs
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_public_names_are_the_real_hosts(path: Path) -> None:
-    there = Path(REAL or "") / path
-    assert there.exists(), f"there is no {path}"
-    ours, real = (ast.parse((root / path).read_text(encoding="utf8")) for root in (OURS, Path(REAL or "")))
-    known = {node.name: node for node in real.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    variables = {name for node in real.body for name in assigned(node)}
+def test_public_names_exist_in_the_real_webui(path: Path) -> None:
+    assert (Path(REAL or "") / path).exists()
+    our_module, real_module = (
+        ast.parse((root / path).read_text(encoding="utf8")) for root in (STAND_IN, Path(REAL or ""))
+    )
+    known = {node.name: node for node in real_module.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    variables = {name for node in real_module.body for name in assigned(node)}
     found = []
-    for mine in public(ours.body):
-        theirs = known.get(mine.name)
-        if mine.name in BUILT_DIFFERENTLY and mine.name in {*known, *variables}:
+    for ours in public(our_module.body):
+        real = known.get(ours.name)
+        if ours.name in BUILT_DIFFERENTLY and ours.name in {*known, *variables}:
             continue
-        if theirs is None:
-            found += [] if mine.name in variables else [f"{mine.name} does not exist"]
-        elif isinstance(mine, ast.FunctionDef) and isinstance(theirs, ast.FunctionDef):
-            found += differences(mine.name, mine, theirs)
-        elif isinstance(mine, ast.ClassDef) and isinstance(theirs, ast.ClassDef):
-            found += compare_class(ours, real, mine, theirs)
+        if real is None:
+            found += [] if ours.name in variables else [f"{ours.name} does not exist"]
+        elif isinstance(ours, ast.FunctionDef) and isinstance(real, ast.FunctionDef):
+            found += differences(ours.name, ours, real)
+        elif isinstance(ours, ast.ClassDef) and isinstance(real, ast.ClassDef):
+            found += class_differences(our_module, real_module, ours, real)
         else:
-            found.append(f"{mine.name} is another kind of thing")
+            found.append(f"{ours.name} must be a {type(real).__name__}, got a {type(ours).__name__}")
     assert not found, "\n".join(found)

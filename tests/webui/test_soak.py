@@ -183,6 +183,7 @@ KINDS = [name for name, member in vars(Soak).items() if callable(member)]
 KINDS = KINDS[KINDS.index("txt2img") : KINDS.index("at_a_call")]
 
 
+@pytest.mark.slow
 @torch.inference_mode(False)
 def test_soak(playground):
     soak = Soak(playground)

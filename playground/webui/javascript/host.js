@@ -1,10 +1,10 @@
-// What extensions' scripts call, and what gradio's page lacks: switches in accordions, tooltips, changing tabs.
+// Functions of AUTOMATIC1111's script.js and ui.js that extensions call, tooltips, and checkboxes in accordion labels.
 
 function gradioApp() {
     return document;
 }
 
-// Tell gradio that a script has changed an input.
+// Notify gradio that a script has changed an input.
 function updateInput(input) {
     input.dispatchEvent(new Event("input", {bubbles: true}));
 }
@@ -64,7 +64,7 @@ function setTooltips() {
 
 onUiUpdate(setTooltips);
 
-// The hidden checkbox of an InputAccordion has the value `on`, whoever set it.
+// Set the visible checkbox of an InputAccordion to the value of the hidden one.
 function inputAccordionChecked(id, on) {
     const visible = document.getElementById(`${id}-visible-checkbox`);
     if (visible && visible.checked !== on) {
@@ -87,7 +87,7 @@ function setUpAccordion(accordion) {
     visible.className = "input-accordion-checkbox";
     visible.checked = hidden.checked;
 
-    // Until the box itself is clicked, on is open and off is closed.
+    // Until the checkbox itself is clicked, a checked accordion is open and an unchecked one is closed.
     let linked = true;
     visible.onchange = () => {
         if (linked && isOpen() !== visible.checked) {

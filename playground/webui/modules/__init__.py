@@ -1,5 +1,5 @@
-"""The small host: what AUTOMATIC1111's WebUI promises an extension, on the playground's own model.
+"""The stand-in WebUI: the part of AUTOMATIC1111's `modules` that the extension and its tests use.
 
-Names, parameters and the order of calls are the real host's, module by module; the code is our own. A name that
-begins with an underscore has no counterpart there.
+Module names, function names, parameters and the order of calls are those of AUTOMATIC1111 1.10; the code is our own.
+A name that begins with an underscore does not exist there.
 """

@@ -1,4 +1,4 @@
-"""One job at a time."""
+"""Run one job at a time."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ queue_lock = Lock()
 
 
 def wrap_gradio_gpu_call(
-    func: Callable[..., Sequence[Any]], extra_outputs: Sequence[Any] | None = None
+    func: Callable[..., Sequence[Any]], extra_outputs: Sequence[Any]
 ) -> Callable[..., tuple[Any, ...]]:
-    """A job for the page. What it raises becomes the last output, after `extra_outputs`."""
+    """Wrap a job of the page. If it raises, return `extra_outputs` and the error as HTML."""
 
     @wraps(func)
-    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    def wrapped(*args: Any) -> tuple[Any, ...]:
         with queue_lock:
             started = time.perf_counter()
             shared.state.begin(job=func.__name__)
             try:
-                *results, text = func(*args, **kwargs)
+                *results, text = func(*args)
             except Exception as error:
                 log.exception("the job failed")
-                results = list(extra_outputs or [None, ""])
+                results = list(extra_outputs)
                 text = f"<div class='error'>{html.escape(f'{type(error).__name__}: {error}')}</div>"
             finally:
                 shared.state.end()
-        took = time.perf_counter() - started
-        return (*results, f"{text}<div class='performance'><p class='time'>Time taken: {took:.1f} sec.</p></div>")
+        duration = time.perf_counter() - started
+        return (*results, f"{text}<div class='performance'><p class='time'>Time taken: {duration:.1f} sec.</p></div>")
 
     return wrapped

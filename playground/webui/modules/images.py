@@ -1,4 +1,4 @@
-"""What pictures say of themselves."""
+"""Metadata and files of images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from playground.files import replacing
+from freeu.atomic_file import replace_file
 
 
 def read_info_from_image(image: Image.Image) -> tuple[str | None, dict[str, Any]]:
-    """A picture's infotext, if any, and its other texts."""
+    """Return the infotext, or None, and the other text metadata of an image."""
     items = {key: value for key, value in image.info.items() if isinstance(value, str)}
     return items.pop("parameters", None), items
 
@@ -29,13 +29,13 @@ def save_image(
     p: Any = None,
     suffix: str = "",
 ) -> tuple[str, None]:
-    """Save a picture under the next number in a folder, with its infotext. Only scripts ask for this here."""
+    """Save an image with its infotext under the next number in the folder `path`. Jobs are not saved by themselves."""
     folder = Path(path)
     number = len(list(folder.glob(f"*.{extension}")))
     file = folder / f"{basename}{number:05}-{seed}{suffix}.{extension}"
-    texts = PngInfo()
+    metadata = PngInfo()
     if info:
-        texts.add_text("parameters", info)
-    with replacing(file) as unfinished:
-        image.save(unfinished, extension, pnginfo=texts)
+        metadata.add_text("parameters", info)
+    with replace_file(file) as temporary:
+        image.save(temporary, extension, pnginfo=metadata)
     return str(file), None

@@ -1,4 +1,4 @@
-"""Options by name: attributes for code, a dict of values for the rest."""
+"""The WebUI's options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class OptionInfo:
-    """An option's default, what people call it, and how a settings page shows it."""
+    """Default value, label and control of an option."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class OptionInfo:
 
 
 class Options:
-    """`opts.name` reads the option `name`; `data` has all values."""
+    """Values of options. `opts.name` reads the option `name`; `data` holds all values."""
 
     data_labels: dict[str, OptionInfo]
     data: dict[str, Any]
@@ -44,15 +44,15 @@ class Options:
         try:
             return self.data[item]
         except KeyError:
-            raise AttributeError(f"no option {item!r}") from None
+            raise AttributeError(f"there is no option {item!r}") from None
 
     def add_option(self, key: str, info: OptionInfo) -> None:
-        """A script's option. One that is there already keeps its value."""
+        """Add an option of an extension. An existing option keeps its value."""
         self.data_labels[key] = info
         self.data.setdefault(key, info.default)
 
     def set(self, key: str, value: Any) -> None:
-        """Raises KeyError for an unknown option."""
+        """Set an option. Raises KeyError for an unknown one."""
         if key not in self.data:
             raise KeyError(key)
         self.data[key] = value

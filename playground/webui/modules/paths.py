@@ -1,4 +1,4 @@
-"""Folders of the host."""
+"""Folders of the stand-in WebUI."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 script_path = str(Path(__file__).parent.parent)
-"""Where the host's own scripts, JavaScript and style are."""
+"""The folder of its scripts, JavaScript and style sheet."""
 
 _data = tempfile.TemporaryDirectory(prefix="freeu-playground-")
 
 data_path = _data.name
-"""Where params.txt is written: a folder that goes away with the process."""
+"""The folder of params.txt and outputs; deleted when the process ends."""

@@ -1,4 +1,4 @@
-"""Noise that depends on a picture's seed only, so that its batch does not matter."""
+"""Noise that depends on an image's seed only, not on its batch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from torch import Tensor
 
 
 class ImageRNG:
-    """A stream of noise a picture. `generators` are the streams, for samplers that draw noise of their own."""
+    """One random generator per image. Ancestral samplers draw from `generators` as well."""
 
     def __init__(self, shape: Sequence[int], seeds: Sequence[int]) -> None:
         self.shape = tuple(shape)
-        self.seeds = list(seeds)
-        self.generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def next(self) -> Tensor:
-        """The next noise, shape (pictures, *shape)."""
+        """Return the next noise, (B, *shape)."""
         return torch.stack([torch.randn(self.shape, generator=generator) for generator in self.generators])

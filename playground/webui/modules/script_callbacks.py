@@ -1,12 +1,10 @@
-"""Functions that scripts register to be told of events. What a callback raises is logged, and the host goes on."""
+"""Callbacks that scripts register for events. An exception in a callback is logged and otherwise ignored."""
 
 from __future__ import annotations
 
 import logging
-import sys
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,18 +12,11 @@ from gradio import Blocks
 
 log = logging.getLogger(__name__)
 
-
-@dataclass
-class ScriptCallback:
-    """A registered function, and the file that registered it."""
-
-    script: str
-    callback: Callable[..., object]
-    name: str = "unnamed"
+_Callback = Callable[..., object]
 
 
 class CFGDenoiserParams:
-    """What goes into the next call of the model. A callback may replace x, image_cond, sigma and the texts."""
+    """Arguments of the next model call. A callback may replace x, image_cond, sigma and the text conditions."""
 
     def __init__(
         self,
@@ -48,87 +39,71 @@ class CFGDenoiserParams:
         self.denoiser = denoiser
 
 
-_callbacks: defaultdict[str, list[ScriptCallback]] = defaultdict(list)
+_callbacks: defaultdict[str, list[_Callback]] = defaultdict(list)
 
 
 def clear_callbacks() -> None:
-    """Forget all, as before scripts are loaded anew."""
+    """Remove all callbacks before scripts are loaded again."""
     _callbacks.clear()
 
 
-def on_app_started(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with (demo, app) when routes can be added; demo is None where there is no page."""
-    _add("app_started", callback, name)
+def on_app_started(callback: _Callback) -> None:
+    """Register a callback (demo, app) that may add routes. `demo` is None if only the API runs."""
+    _callbacks["app_started"].append(callback)
 
 
-def on_cfg_denoiser(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with CFGDenoiserParams before each call of the model."""
-    _add("cfg_denoiser", callback, name)
+def on_cfg_denoiser(callback: _Callback) -> None:
+    """Register a callback (CFGDenoiserParams) for the time before each model call."""
+    _callbacks["cfg_denoiser"].append(callback)
 
 
-def on_infotext_pasted(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with (infotext, params) when a picture's text was read; params may be changed."""
-    _add("infotext_pasted", callback, name)
+def on_script_unloaded(callback: _Callback) -> None:
+    """Register a callback () for the time before scripts are loaded again."""
+    _callbacks["script_unloaded"].append(callback)
 
 
-def on_script_unloaded(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with nothing before the scripts are dropped."""
-    _add("script_unloaded", callback, name)
+def on_before_ui(callback: _Callback) -> None:
+    """Register a callback () for the time before the page is built."""
+    _callbacks["before_ui"].append(callback)
 
 
-def on_before_ui(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with nothing before the page is made."""
-    _add("before_ui", callback, name)
-
-
-def on_ui_settings(callback: Callable[..., object], *, name: str | None = None) -> None:
-    """Call back with nothing when options can be added."""
-    _add("ui_settings", callback, name)
+def on_ui_settings(callback: _Callback) -> None:
+    """Register a callback () that may add options. It is not called if only the API runs."""
+    _callbacks["ui_settings"].append(callback)
 
 
 def app_started_callback(demo: Blocks | None, app: FastAPI) -> None:
-    """The server is up."""
+    """Call the callbacks of on_app_started."""
     _call("app_started", demo, app)
 
 
 def cfg_denoiser_callback(params: CFGDenoiserParams) -> None:
-    """The model is about to be called."""
+    """Call the callbacks of on_cfg_denoiser."""
     _call("cfg_denoiser", params)
 
 
-def infotext_pasted_callback(infotext: str, params: dict[str, Any]) -> None:
-    """A picture's text was read."""
-    _call("infotext_pasted", infotext, params)
-
-
 def script_unloaded_callback() -> None:
-    """The scripts are about to go; the last registered hears it first."""
-    _call("script_unloaded", last_first=True)
+    """Call the callbacks of on_script_unloaded."""
+    _call("script_unloaded")
 
 
 def before_ui_callback() -> None:
-    """The page is about to be made; the last registered hears it first."""
-    _call("before_ui", last_first=True)
+    """Call the callbacks of on_before_ui."""
+    _call("before_ui")
 
 
 def ui_settings_callback() -> None:
-    """The page is being made; with the API alone, this is never called."""
+    """Call the callbacks of on_ui_settings."""
     _call("ui_settings")
 
 
-def _add(category: str, callback: Callable[..., object], name: str | None) -> None:
-    script = sys._getframe(2).f_code.co_filename
-    _callbacks[category].append(ScriptCallback(script, callback, name or category))
+def _call(event: str, *args: Any) -> None:
+    for callback in list(_callbacks[event]):
+        _call_one(event, callback, args)
 
 
-def _call(category: str, *args: Any, last_first: bool = False, **kwargs: Any) -> None:
-    registered = list(_callbacks[category])
-    for entry in reversed(registered) if last_first else registered:
-        _call_one(entry, category, args, kwargs)
-
-
-def _call_one(entry: ScriptCallback, category: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _call_one(event: str, callback: _Callback, args: tuple[Any, ...]) -> None:
     try:
-        entry.callback(*args, **kwargs)
+        callback(*args)
     except Exception:
-        log.exception("the %s callback of %s failed", category, entry.script)
+        log.exception("a callback of %s failed", event)

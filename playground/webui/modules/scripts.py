@@ -1,7 +1,8 @@
-"""Scripts: what one may do, how they are loaded, and who runs them in which order."""
+"""Scripts: their base class, loading them, and running them in a job."""
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import logging
 import re
@@ -14,36 +15,18 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from modules import extensions, paths, script_callbacks, script_loading
+from modules import extensions, paths, script_callbacks
 
 log = logging.getLogger(__name__)
 
 AlwaysVisible = object()
-"""What `show` returns for a script that is always on."""
-
-
-class PostSampleArgs:
-    """Samples that `post_sample` may replace."""
-
-    def __init__(self, samples: Any) -> None:
-        self.samples = samples
-
-
-class PostprocessImageArgs:
-    """A picture that `postprocess_image` may replace."""
-
-    def __init__(self, image: Any) -> None:
-        self.image = image
+"""Returned by `show` of a script that is active on a tab without being selected."""
 
 
 class Script:
-    """Base of all scripts. A method that a script does not fill in does nothing.
-
-    `args` are the values of the controls that `ui` returned.
-    """
+    """Base class of scripts. `args` of a method are the values of the controls that `ui` returned."""
 
     name: str | None = None
-    section: str | None = None
     filename: str = ""
     args_from: int = 0
     args_to: int = 0
@@ -52,65 +35,49 @@ class Script:
     group: Any = None
     infotext_fields: Any = None
     paste_field_names: Any = None
-    api_info: Any = None
     controls: Any = None
 
     def title(self) -> str:
-        """What people call it; in lower case, its name in the API."""
+        """Return the title. In lower case it is the script's name in the API."""
         raise NotImplementedError
 
     def show(self, is_img2img: bool) -> Any:
-        """False: not on this tab. True: in the dropdown. AlwaysVisible: always on."""
+        """Return False to hide the script on a tab, True to list it in the dropdown, or AlwaysVisible."""
         return True
 
     def ui(self, is_img2img: bool) -> Any:
-        """Make controls and return those whose values are the script's arguments."""
+        """Create the controls, and return those whose values are the script's arguments."""
 
     def before_process(self, p: Any, *args: Any) -> None:
-        """A job starts, before its options are applied."""
+        """Called before the options of a job are applied."""
 
     def process(self, p: Any, *args: Any) -> None:
-        """A job's prompts and seeds are known."""
-
-    def before_process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
-        """A batch starts."""
+        """Called when the prompts and seeds of a job are known."""
 
     def process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
-        """A batch's prompts are about to be read by the model."""
-
-    def process_before_every_sampling(self, p: Any, *args: Any, **kwargs: Any) -> None:
-        """A pass of a batch is about to be sampled."""
-
-    def before_hr(self, p: Any, *args: Any) -> None:
-        """The second pass of hires. fix is about to start."""
-
-    def post_sample(self, p: Any, ps: PostSampleArgs, *args: Any) -> None:
-        """A batch was sampled, and is not decoded yet."""
+        """Called before the prompts of a batch are encoded."""
 
     def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
-        """A batch was drawn; `images` are its pictures in 0..1."""
-
-    def postprocess_image(self, p: Any, pp: PostprocessImageArgs, *args: Any) -> None:
-        """A picture was drawn."""
+        """Called after a batch is decoded. `images` is (B, 3, H, W) in 0..1."""
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
-        """A job is done. Not called where sampling raised an error."""
+        """Called at the end of a job, unless sampling raised an error."""
 
     def run(self, p: Any, *args: Any) -> Any:
-        """Do the whole job in the host's place, and return what process_images would."""
+        """Run the whole job in place of `process_images`, and return its result. For scripts of the dropdown."""
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
-        """The page made one of its own controls."""
+        """Called for each control of the page that is not a script's."""
 
     def elem_id(self, item_id: str) -> str:
-        """An id for one of the script's controls: with the tab's name where the script is shown alike on both."""
+        """Return an element id. It contains the tab's name if the script is shown in the same way on both tabs."""
         tab = "img2img_" if self.is_img2img else "txt2img_"
         title = re.sub(r"[^a-z_0-9]", "", re.sub(r"\s", "_", self.title().lower()))
         return f"script_{tab if self.show(True) == self.show(False) else ''}{title}_{item_id}"
 
 
 class ScriptClassData(NamedTuple):
-    """A script's class, its file, its extension's folder, and the module that the file became."""
+    """A script's class, its file, the folder of its extension, and the module of the file."""
 
     script_class: type[Script]
     path: str
@@ -119,7 +86,7 @@ class ScriptClassData(NamedTuple):
 
 
 class ScriptFile(NamedTuple):
-    """A file of the host or an extension."""
+    """A file of the WebUI or of an extension."""
 
     basedir: str
     filename: str
@@ -130,33 +97,34 @@ scripts_data: list[ScriptClassData] = []
 
 
 def list_scripts(scriptdirname: str, extension: str) -> list[ScriptFile]:
-    """Files in that folder of the host, then of each extension."""
-    roots = [paths.script_path, *(extension.path for extension in extensions.active())]
-    files = [(root, path) for root in roots for path in sorted((Path(root) / scriptdirname).glob(f"*{extension}"))]
-    return [ScriptFile(root, path.name, str(path)) for root, path in files]
+    """Return the files with a suffix in a folder of the WebUI, then in that of each extension."""
+    files = [(root, path) for root in _roots() for path in sorted((root / scriptdirname).glob(f"*{extension}"))]
+    return [ScriptFile(str(root), path.name, str(path)) for root, path in files]
 
 
 def list_files_with_name(filename: str) -> list[str]:
-    """That file of the host and of each extension, where there is one."""
-    roots = [paths.script_path, *(extension.path for extension in extensions.active())]
-    return [str(path) for root in roots if (path := Path(root) / filename).is_file()]
+    """Return the files of that name of the WebUI and of each extension."""
+    return [str(root / filename) for root in _roots() if (root / filename).is_file()]
+
+
+def _roots() -> list[Path]:
+    return [Path(root) for root in (paths.script_path, *(extension.path for extension in extensions.active()))]
 
 
 def load_scripts() -> None:
-    """Run all script files anew, and forget what the last ones registered. One that fails is left out."""
-    global scripts_txt2img, scripts_img2img  # noqa: PLW0603
+    """Execute all script files, after removing the scripts and callbacks of the previous time."""
+    global scripts_txt2img, scripts_img2img  # noqa: PLW0603  # as in the real WebUI
     scripts_data.clear()
     script_callbacks.clear_callbacks()
     for file in list_scripts("scripts", ".py"):
-        with _importable(file.basedir):
+        with _on_sys_path(file.basedir):
             wrap_call(_load, file.filename, "import", file)
     scripts_txt2img = ScriptRunner()
     scripts_img2img = ScriptRunner()
 
 
 @contextmanager
-def _importable(folder: str) -> Iterator[None]:
-    """Modules of that folder can be imported by name."""
+def _on_sys_path(folder: str) -> Iterator[None]:
     before = sys.path
     sys.path = [folder, *before]
     try:
@@ -166,7 +134,12 @@ def _importable(folder: str) -> Iterator[None]:
 
 
 def _load(file: ScriptFile) -> None:
-    module = script_loading.load_module(file.path)
+    """Execute a file as a module that is not in `sys.modules`, so that each reload executes it again."""
+    spec = importlib.util.spec_from_file_location(file.filename, file.path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     classes = [item for item in vars(module).values() if inspect.isclass(item) and issubclass(item, Script)]
     scripts_data.extend(ScriptClassData(item, file.path, file.basedir, module) for item in classes)
 
@@ -174,7 +147,7 @@ def _load(file: ScriptFile) -> None:
 def wrap_call(
     func: Callable[..., Any], filename: str, funcname: str, *args: Any, default: Any = None, **kwargs: Any
 ) -> Any:
-    """Call a script's function. What it raises is logged, and `default` returned."""
+    """Call a function of a script. If it raises, log the error and return `default`."""
     try:
         return func(*args, **kwargs)
     except Exception:
@@ -183,19 +156,18 @@ def wrap_call(
 
 
 class ScriptRunner:
-    """The scripts of one tab. `inputs` are their controls; the first says which of the dropdown runs."""
+    """The scripts of one tab. `inputs` are all their controls; the first is the dropdown that selects a script."""
 
     def __init__(self) -> None:
         self.scripts: list[Script] = []
         self.alwayson_scripts: list[Script] = []
         self.selectable_scripts: list[Script] = []
-        self.titles: list[str] = []
         self.infotext_fields: list[Any] = []
         self.paste_field_names: list[Any] = []
         self.inputs: list[Any] = [None]
 
     def initialize_scripts(self, is_img2img: bool) -> None:
-        """Make an object of each script that shows itself on this tab."""
+        """Create an object of each script that is shown on this tab."""
         self.scripts, self.alwayson_scripts, self.selectable_scripts = [], [], []
         for data in scripts_data:
             script = wrap_call(data.script_class, data.path, "__init__")
@@ -210,65 +182,45 @@ class ScriptRunner:
                 (self.alwayson_scripts if script.alwayson else self.selectable_scripts).append(script)
 
     def prepare_ui(self) -> None:
-        """The page is made anew."""
+        """Forget the controls of the previous page."""
         self.inputs = [None]
 
     def setup_ui(self) -> list[Any]:
-        """All scripts' controls and the dropdown, which are the inputs of `run`."""
-        self.titles = [
-            wrap_call(script.title, script.filename, "title", default=script.filename)
-            for script in self.selectable_scripts
-        ]
-        self.setup_ui_for_section(None)
+        """Create the controls of all scripts and the dropdown. Returns them as the inputs of `run`."""
+        for script in self.alwayson_scripts:
+            self._create_group(script)
+        titles = [script.title() for script in self.selectable_scripts]
         dropdown = gr.Dropdown(
-            label="Script", elem_id="script_list", choices=["None", *self.titles], value="None", type="index"
+            label="Script", elem_id="script_list", choices=["None", *titles], value="None", type="index"
         )
         self.inputs[0] = dropdown
-        self.setup_ui_for_section(None, self.selectable_scripts)
+        for script in self.selectable_scripts:
+            self._create_group(script)
         groups = [script.group for script in self.selectable_scripts]
         dropdown.change(self._show_selected, inputs=[dropdown], outputs=groups)
         self.infotext_fields.append((dropdown, lambda params: gr.update(value=params.get("Script", "None"))))
         self.infotext_fields.extend(
             (group, lambda params, title=title: gr.update(visible=params.get("Script") == title))
-            for group, title in zip(groups, self.titles, strict=True)
+            for group, title in zip(groups, titles, strict=True)
         )
         return self.inputs
 
-    def setup_ui_for_section(self, section: str | None, scriptlist: list[Script] | None = None) -> None:
-        """The controls of the always-on scripts, or of those in `scriptlist`, each script's in a group."""
-        for script in self.alwayson_scripts if scriptlist is None else scriptlist:
-            if not script.alwayson or script.section == section:
-                with gr.Group(visible=script.alwayson) as group:
-                    self.create_script_ui(script)
-                script.group = group
+    def _create_group(self, script: Script) -> None:
+        script.args_from = script.args_to = len(self.inputs)
+        with gr.Group(visible=script.alwayson) as script.group:
+            wrap_call(self.create_script_ui, script.filename, "ui", script)
 
     def create_script_ui(self, script: Script) -> None:
-        """One script's controls. Where that fails the script has none."""
-        script.args_from = script.args_to = len(self.inputs)
-        wrap_call(self.create_script_ui_inner, script.filename, "ui", script)
-
-    def create_script_ui_inner(self, script: Script) -> None:
-        """One script's controls, and what the API says of them."""
-        from modules.api import models
-
-        controls = script.ui(script.is_img2img)
-        script.controls = controls
-        if controls is None:
-            return
-        script.name = wrap_call(script.title, script.filename, "title", default=script.filename).lower()
-        script.api_info = models.ScriptInfo(
-            name=script.name,
-            is_alwayson=script.alwayson,
-            is_img2img=script.is_img2img,
-            args=[_describe(control) for control in controls],
-        )
+        """Create the controls of one script."""
+        script.controls = script.ui(script.is_img2img)
+        script.name = script.title().lower()
         self.infotext_fields += script.infotext_fields or []
         self.paste_field_names += script.paste_field_names or []
-        self.inputs += controls
+        self.inputs += script.controls
         script.args_to = len(self.inputs)
 
     def run(self, p: Any, *args: Any) -> Any:
-        """Run the script that the first argument, its place in the dropdown, chooses. None where it chooses none."""
+        """Run the script that the dropdown, the first argument, selects. Returns None if it selects none."""
         index = args[0]
         if not index:
             return None
@@ -276,52 +228,32 @@ class ScriptRunner:
         return script.run(p, *args[script.args_from : script.args_to])
 
     def before_process(self, p: Any) -> None:
-        """See Script."""
+        """Call this method of the always-on scripts, like the methods below."""
         self._call("before_process", p)
 
     def process(self, p: Any) -> None:
         """See Script."""
         self._call("process", p)
 
-    def before_process_batch(self, p: Any, **kwargs: Any) -> None:
-        """See Script."""
-        self._call("before_process_batch", p, **kwargs)
-
     def process_batch(self, p: Any, **kwargs: Any) -> None:
         """See Script."""
         self._call("process_batch", p, **kwargs)
 
-    def process_before_every_sampling(self, p: Any, **kwargs: Any) -> None:
-        """See Script."""
-        self._call("process_before_every_sampling", p, **kwargs)
-
-    def before_hr(self, p: Any) -> None:
-        """See Script."""
-        self._call("before_hr", p)
-
-    def post_sample(self, p: Any, ps: PostSampleArgs) -> None:
-        """See Script."""
-        self._call("post_sample", p, ps)
-
     def postprocess_batch(self, p: Any, images: Any, **kwargs: Any) -> None:
         """See Script."""
         self._call("postprocess_batch", p, images=images, **kwargs)
-
-    def postprocess_image(self, p: Any, pp: PostprocessImageArgs) -> None:
-        """See Script."""
-        self._call("postprocess_image", p, pp)
 
     def postprocess(self, p: Any, processed: Any) -> None:
         """See Script."""
         self._call("postprocess", p, processed)
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
-        """Tell all scripts of a control that the page made."""
+        """Call this method of all scripts."""
         for script in self.scripts:
             wrap_call(script.after_component, script.filename, "after_component", component, **kwargs)
 
     def _call(self, method: str, p: Any, *first: Any, **kwargs: Any) -> None:
-        """Call one method of all always-on scripts, each with its own arguments."""
+        """Call a method of each always-on script with the script's own arguments."""
         for script in self.alwayson_scripts:
             args = p.script_args[script.args_from : script.args_to]
             wrap_call(getattr(script, method), script.filename, method, p, *first, *args, **kwargs)
@@ -329,17 +261,6 @@ class ScriptRunner:
     def _show_selected(self, script_index: int | None) -> Any:
         shown = [gr.update(visible=i == script_index) for i in range(1, len(self.selectable_scripts) + 1)]
         return shown if len(shown) > 1 else shown[0]
-
-
-def _describe(control: Any) -> Any:
-    """A control for the API's script-info."""
-    from modules.api import models
-
-    fields = {name: getattr(control, name, None) for name in ("value", "minimum", "maximum", "step")}
-    choices = getattr(control, "choices", None)
-    if choices is not None:
-        fields["choices"] = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
-    return models.ScriptArg(label=control.label or "", **fields)
 
 
 scripts_txt2img = ScriptRunner()

@@ -1,59 +1,57 @@
-"""Checkpoints by name, and the one that is loaded."""
+"""Checkpoints, and the loaded model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modules import shared
-from playground import model as emoji
+from playground import model as emoji_model
 
-_SHARE_OF_NOISE = 0.02
+_NOISE_SHARE = 0.02
 
 
 class CheckpointInfo:
-    """A model that can be loaded. `filename` is what the API shows; `_make` makes it."""
+    """A checkpoint that can be loaded."""
 
     def __init__(self, filename: str) -> None:
         self.filename = filename
-        self.name = self.title = self.short_title = self.model_name = self.name_for_extra = filename
-        self._make: Callable[[], emoji.TextToImage] = emoji.load
+        self.name = self.title = self.short_title = self.name_for_extra = filename
 
     def register(self) -> None:
-        """Make it known by its name."""
+        """Add the checkpoint to the lists."""
         checkpoints_list[self.title] = self
         checkpoint_aliases[self.name] = self
 
 
 class _SdModel(nn.Module):
-    """A loaded checkpoint, shaped as the real host's: the UNet is `model.diffusion_model`."""
+    """A loaded checkpoint. As in the real WebUI its UNet is `model.diffusion_model`."""
 
     is_sdxl = True
-    """What it is most like: the same three widths of the decoder."""
+    """The decoder has the three stages of SDXL."""
     is_sd1 = is_sd2 = False
-    sd_model_hash = None
 
     def __init__(self, info: CheckpointInfo) -> None:
         super().__init__()
-        loaded = info._make()
+        loaded = _LOADERS[info.filename]()
         self.text = loaded.text
         self.model = nn.Module()
         self.model.diffusion_model = loaded.unet
         self.sd_checkpoint_info = info
-        self.sd_model_checkpoint = info.filename
 
     def get_learned_conditioning(self, prompts: list[str]) -> Tensor:
-        """Context for each prompt. Raises PromptError for a word that the model does not know."""
+        """Return the context of each prompt. Raises PromptError for an unknown word."""
         context: Tensor = self.text(self.text.tokens(prompts))
         return context
 
 
 class SdModelData:
-    """The loaded model, `sd_model`; None until somebody asks for it."""
+    """`sd_model` is the loaded model, None until it is used. `loaded_sd_models` are kept in memory."""
 
     def __init__(self) -> None:
         self.sd_model: Any = None
@@ -61,75 +59,66 @@ class SdModelData:
         self.lock = Lock()
 
     def get_sd_model(self) -> Any:
-        """The loaded model; loads the chosen one where there is none."""
+        """Return the loaded model. Load the selected checkpoint first if there is none."""
         with self.lock:
             if self.sd_model is None:
-                load_model()
+                reload_model_weights()
         return self.sd_model
 
-    def set_sd_model(self, v: Any) -> None:
-        """Make a model the loaded one, and keep it at hand."""
-        self.sd_model = v
-        if v not in self.loaded_sd_models:
-            self.loaded_sd_models.append(v)
+
+class _SharedModule(ModuleType):
+    @property
+    def sd_model(self) -> Any:
+        return model_data.get_sd_model()
 
 
 checkpoints_list: dict[str, CheckpointInfo] = {}
 checkpoint_aliases: dict[str | None, CheckpointInfo] = {}
 model_data = SdModelData()
+shared.__class__ = _SharedModule
 
 
 def list_models() -> None:
-    """Make the built-in checkpoints known: the trained model, and a worse one that differs from it."""
-    for name, make in (("emoji32", emoji.load), ("emoji32-noised", _load_noised)):
-        info = CheckpointInfo(name)
-        info._make = make
-        info.register()
+    """Register the built-in checkpoints."""
+    for name in _LOADERS:
+        CheckpointInfo(name).register()
 
 
 def get_closet_checkpoint_match(search_string: str | None) -> CheckpointInfo | None:
-    """The checkpoint of that name, or the shortest name that contains it."""
-    if not search_string:
-        return None
-    if search_string in checkpoint_aliases:
-        return checkpoint_aliases[search_string]
-    found = [info for info in checkpoints_list.values() if search_string in info.title]
-    return min(found, key=lambda info: len(info.title), default=None)
+    """Return the checkpoint of that name, if there is one."""
+    return checkpoint_aliases.get(search_string)
 
 
 def select_checkpoint() -> CheckpointInfo:
-    """The checkpoint that the option names, or else the first."""
-    chosen = checkpoint_aliases.get(shared.opts.sd_model_checkpoint)
-    return chosen or next(iter(checkpoints_list.values()))
-
-
-def load_model(checkpoint_info: CheckpointInfo | None = None) -> Any:
-    """Load a checkpoint, by default the chosen one, in place of the loaded one."""
-    model_data.set_sd_model(_SdModel(checkpoint_info or select_checkpoint()))
-    return model_data.sd_model
+    """Return the checkpoint that the option selects, or else the first."""
+    selected = checkpoint_aliases.get(shared.opts.sd_model_checkpoint)
+    return selected or next(iter(checkpoints_list.values()))
 
 
 def reload_model_weights(sd_model: Any = None, info: CheckpointInfo | None = None) -> Any:
-    """See that `info`, by default the chosen checkpoint, is the loaded one."""
-    wanted = info or select_checkpoint()
-    sd_model = sd_model or model_data.sd_model
-    if sd_model is not None and sd_model.sd_checkpoint_info is wanted:
-        return sd_model
-    for loaded in model_data.loaded_sd_models:
-        if loaded.sd_checkpoint_info is wanted:
-            model_data.set_sd_model(loaded)
-            return loaded
-    return load_model(wanted)
+    """Make the checkpoint `info`, by default the selected one, the loaded model, and return the model."""
+    info = info or select_checkpoint()
+    loaded = next((model for model in model_data.loaded_sd_models if model.sd_checkpoint_info is info), None)
+    if loaded is None:
+        loaded = _SdModel(info)
+        model_data.loaded_sd_models.append(loaded)
+    model_data.sd_model = loaded
+    return loaded
 
 
-def _load_noised() -> emoji.TextToImage:
-    """The trained model with some noise mixed into its weights: it still draws, but not the same."""
-    noised = emoji.load()
+def _load_noised() -> emoji_model.TextToImage:
+    """Load the trained model with a little noise in its weights, so that its images differ."""
+    noised = emoji_model.load()
     generator = torch.Generator().manual_seed(0)
     for weight in noised.unet.parameters():
         noise = torch.randn(weight.shape, generator=generator) * weight.abs().mean()
-        weight.lerp_(noise, _SHARE_OF_NOISE)
+        weight.lerp_(noise, _NOISE_SHARE)
     return noised
 
+
+_LOADERS: dict[str, Callable[[], emoji_model.TextToImage]] = {
+    "emoji32": emoji_model.load,
+    "emoji32-noised": _load_noised,
+}
 
 list_models()

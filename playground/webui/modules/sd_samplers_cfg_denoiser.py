@@ -1,4 +1,4 @@
-"""The model as samplers see it: guided by prompts, masked, and open to callbacks before each call."""
+"""The model as samplers call it: guidance, callbacks before each call, and masks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from modules import prompt_parser, sd_samplers_common
 from modules.script_callbacks import CFGDenoiserParams, cfg_denoiser_callback
 from modules.shared import opts, state
 
-CondsList = list[list[tuple[int, float]]]
-
 
 class CFGDenoiser(nn.Module):
-    """Classifier-free guidance by all prompts of a picture, against its negative prompt.
+    """Classifier-free guidance.
 
-    steps: what the user asked for, less what img2img leaves out. total_steps: expected calls of the model.
-    step: calls made. mask keeps `init_latent`, nmask is where pictures change.
+    steps: the number of steps of this run. step, total_steps: model calls made and expected.
+    mask, nmask: where `init_latent` is kept, and where the image may change.
     """
 
     def __init__(self, sampler: sd_samplers_common.Sampler) -> None:
@@ -35,25 +33,27 @@ class CFGDenoiser(nn.Module):
 
     @property
     def inner_model(self) -> Any:
-        """The model without guidance: (x, sigma, context) to the picture without noise."""
+        """The model without guidance: (x, sigma, context) to the predicted clean image."""
         return self.model_wrap
 
-    def combine_denoised(self, x_out: Tensor, conds_list: CondsList, uncond: Tensor, cond_scale: float) -> Tensor:
-        """Each picture's prompts, weighed, against its negative prompt."""
+    def combine_denoised(
+        self, x_out: Tensor, conds_list: list[list[tuple[int, float]]], uncond: Tensor, cond_scale: float
+    ) -> Tensor:
+        """Guide each image by the weighted sum of its prompts, relative to its negative prompt."""
         guided = []
-        for away, prompts in zip(x_out[-len(uncond) :], conds_list, strict=True):
-            towards = sum(weight * (x_out[place] - away) for place, weight in prompts)
-            guided.append(away + cond_scale * towards)
+        for negative, prompts in zip(x_out[-len(uncond) :], conds_list, strict=True):
+            direction = sum(weight * (x_out[i] - negative) for i, weight in prompts)
+            guided.append(negative + cond_scale * direction)
         return torch.stack(guided)
 
     def update_inner_model(self) -> None:
-        """Another model was loaded: take its contexts."""
+        """Use the contexts of the model that has just been loaded."""
         self.sampler.sampler_extra_args["cond"], self.sampler.sampler_extra_args["uncond"] = self.p.get_conds()
 
     def forward(
         self, x: Tensor, sigma: Tensor, uncond: Any, cond: Any, cond_scale: float, s_min_uncond: float, image_cond: Any
     ) -> Tensor:
-        """The picture without noise, as far as it can be told from `x` at `sigma`, each of shape (pictures, ...)."""
+        """Return the predicted clean image for `x` (B, C, H, W) at noise level `sigma` (B,)."""
         if state.interrupted or state.skipped:
             raise sd_samplers_common.InterruptedException
         if sd_samplers_common.apply_refiner(self):
@@ -74,9 +74,9 @@ class CFGDenoiser(nn.Module):
         self.step += 1
         return denoised
 
-    def _call_model(self, params: CFGDenoiserParams, pictures: int) -> Tensor:
-        """All contexts at once or, if the option says so, as many at a time as there are pictures."""
+    def _call_model(self, params: CFGDenoiserParams, batch_size: int) -> Tensor:
+        """Call the model with all contexts at once or, without `batch_cond_uncond`, `batch_size` at a time."""
         context = torch.cat([params.text_cond, params.text_uncond])
-        at_once = len(context) if opts.batch_cond_uncond else pictures
-        parts = zip(*(torch.split(tensor, at_once) for tensor in (params.x, params.sigma, context)), strict=True)
+        size = len(context) if opts.batch_cond_uncond else batch_size
+        parts = zip(*(torch.split(tensor, size) for tensor in (params.x, params.sigma, context)), strict=True)
         return torch.cat([self.inner_model(x, sigma, cond=cond) for x, sigma, cond in parts])

@@ -1,4 +1,4 @@
-"""A replacement for the loaded model's UNet, such as an engine compiled for one graphics card. None here."""
+"""The active replacement of the loaded model's UNet, such as a TensorRT engine. Tests set it."""
 
 from __future__ import annotations
 

@@ -8,37 +8,26 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from modules._page import js
-
-_Meta: Any = type(gr.Checkbox)
+from modules._gradio_compat import MetaWithoutStub, js
 
 
-class _WithoutStub(_Meta):  # type: ignore[misc]
-    """Gradio 4 writes a stub file beside the source of each new component; not of ours."""
+class InputAccordion(gr.Checkbox, metaclass=MetaWithoutStub):  # type: ignore[misc]
+    """An accordion with a checkbox in its label. Its value is that of the checkbox; a `with` block adds its content.
 
-    def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> Any:
-        plain = next(base for base in _Meta.__mro__ if base.__module__ == "abc")
-        return plain.__new__(cls, name, bases, attributes)
-
-
-class InputAccordion(gr.Checkbox, metaclass=_WithoutStub):  # type: ignore[misc]
-    """An accordion that is an input: whether it is on.
-
-    It is a hidden checkbox. JavaScript puts a visible one into the accordion's label, and keeps both alike. What is
-    made in its `with` block is inside the accordion.
+    It is a hidden gr.Checkbox and a gr.Accordion. host.js adds the visible checkbox, and keeps both checkboxes equal.
     """
 
     global_index = 0
 
-    @wraps(gr.Checkbox.__init__)  # type: ignore[misc]  # gradio 4 reads there what to tell the browser
+    @wraps(gr.Checkbox.__init__)  # type: ignore[misc]  # gradio 4 reads the parameters from the signature
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         if Context.root_block is None:
-            # Gradio 4 makes a component anew to read an update of it.
+            # gradio 4 constructs a component to read an update of it
             super().__init__(value, **kwargs)
             return
         self.accordion_id = kwargs.pop("elem_id", None) or f"input-accordion-{InputAccordion.global_index}"
         InputAccordion.global_index += 1
-        # Gradio 4 leaves what is not visible out of the page, so this one is hidden by style.
+        # gradio 4 does not render an invisible component, so style.css hides this one
         super().__init__(value, elem_id=f"{self.accordion_id}-checkbox", elem_classes=["hidden-checkbox"], **kwargs)
         self.change(None, [self], [], **js(f"(on) => inputAccordionChecked('{self.accordion_id}', on)"))
         self.accordion = gr.Accordion(
@@ -56,5 +45,5 @@ class InputAccordion(gr.Checkbox, metaclass=_WithoutStub):  # type: ignore[misc]
         self.accordion.__exit__(exc_type, exc_val, exc_tb)
 
     def get_block_name(self) -> str:
-        """What the browser takes it for."""
+        """Return the name of the browser's component."""
         return "checkbox"

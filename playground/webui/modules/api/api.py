@@ -1,10 +1,9 @@
-"""The host's HTTP API. A client's job waits for its turn like a page's."""
+"""The routes of the API."""
 
 from __future__ import annotations
 
 import base64
 import io
-import time
 from contextlib import AbstractContextManager, closing
 from secrets import compare_digest
 from typing import Any
@@ -14,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from PIL import Image, PngImagePlugin
 
-from modules import images, infotext_utils, script_callbacks, scripts, sd_samplers, shared, ui
+from modules import images, infotext_utils, scripts, sd_samplers, shared, ui
 from modules.api import models
 from modules.processing import (
     StableDiffusionProcessingImg2Img,
@@ -24,42 +23,40 @@ from modules.processing import (
 
 
 def decode_base64_to_image(encoding: str) -> Image.Image:
-    """A picture from base64, with or without a data URL around it. Raises HTTPException."""
-    try:
-        return Image.open(io.BytesIO(base64.b64decode(encoding.rpartition(",")[2])))
-    except (ValueError, OSError) as error:
-        raise HTTPException(500, "there is no picture in this base64") from error
+    """Decode an image from base64 or a data URL."""
+    return Image.open(io.BytesIO(base64.b64decode(encoding.rpartition(",")[2])))
 
 
 def encode_pil_to_base64(image: Image.Image) -> str:
-    """A PNG with the picture's texts, in base64."""
-    texts = PngImagePlugin.PngInfo()
+    """Encode an image with its text metadata as PNG in base64."""
+    metadata = PngImagePlugin.PngInfo()
     for key, value in image.info.items():
         if isinstance(value, str):
-            texts.add_text(key, value)
-    file = io.BytesIO()
-    image.save(file, "PNG", pnginfo=texts)
-    return base64.b64encode(file.getvalue()).decode()
+            metadata.add_text(key, value)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=metadata)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def script_name_to_index(name: str, scripts: list[scripts.Script]) -> int:
-    """Where the script of that title is, in whatever case. Raises HTTPException."""
+    """Return the index of a script by its title in any case. Raises HTTPException for an unknown one."""
     titles = [script.title().lower() for script in scripts]
     if name.lower() not in titles:
-        raise HTTPException(422, f"there is no script {name!r}; there are {', '.join(titles)}")
+        raise HTTPException(422, f"script must be one of {', '.join(titles)}, got {name!r}")
     return titles.index(name.lower())
 
 
 class Api:
-    """All routes, on an app made with the options of `modules._app`, and behind the command line's password, if any."""
+    """All routes, on an application created with `modules._app.app_options`. `--api-auth` protects them."""
 
     def __init__(self, app: FastAPI, queue_lock: AbstractContextManager[Any]) -> None:
         self.app = app
         self.queue_lock = queue_lock
-        given = shared.cmd_opts.api_auth
-        self.credentials = dict(pair.split(":", 1) for pair in given.split(",")) if given else {}
+        users = shared.cmd_opts.api_auth
+        self.credentials = dict(pair.split(":", 1) for pair in users.split(",")) if users else {}
         self._add_routes()
-        self._see_that_there_are_scripts()
+        if not scripts.scripts_txt2img.scripts:
+            ui.create_ui()  # without a page, one is built so that scripts have controls
         self.default_script_arg_txt2img = self.init_default_script_args(scripts.scripts_txt2img)
         self.default_script_arg_img2img = self.init_default_script_args(scripts.scripts_img2img)
 
@@ -68,8 +65,6 @@ class Api:
             ("POST", "txt2img", self.text2imgapi),
             ("POST", "img2img", self.img2imgapi),
             ("POST", "png-info", self.pnginfoapi),
-            ("POST", "interrupt", self.interruptapi),
-            ("POST", "skip", self.skip),
             ("GET", "progress", self.progressapi),
             ("GET", "samplers", self.get_samplers),
             ("GET", "scripts", self.get_scripts_list),
@@ -78,53 +73,47 @@ class Api:
         for method, name, endpoint in routes:
             self.add_api_route(f"/sdapi/v1/{name}", endpoint, methods=[method])
 
-    def _see_that_there_are_scripts(self) -> None:
-        """Without a page, one is made and thrown away, so that scripts have their controls."""
-        if not scripts.scripts_txt2img.scripts or not scripts.scripts_img2img.scripts:
-            ui.create_ui()
-
     def add_api_route(self, path: str, endpoint: Any, **kwargs: Any) -> None:
-        """One route."""
+        """Add a route."""
         if self.credentials:
             kwargs["dependencies"] = [Depends(self.auth)]
         self.app.add_api_route(path, endpoint, response_model=None, **kwargs)
 
     def auth(self, credentials: HTTPBasicCredentials = Depends(HTTPBasic())) -> bool:  # noqa: B008
-        """Let in who gives a known name and password."""
+        """Check name and password. Raises HTTPException if they are wrong."""
         password = self.credentials.get(credentials.username)
         if password is not None and compare_digest(password.encode(), credentials.password.encode()):
             return True
-        raise HTTPException(401, "another name or password is asked for", {"WWW-Authenticate": "Basic"})
+        raise HTTPException(401, "name or password is wrong", {"WWW-Authenticate": "Basic"})
 
     def text2imgapi(self, txt2imgreq: models.StableDiffusionTxt2ImgProcessingAPI) -> models.TextToImageResponse:
-        """Pictures from prompts."""
+        """Generate images from a prompt."""
         make = StableDiffusionProcessingTxt2Img
-        return self._do_job("txt2img", txt2imgreq, make, self.default_script_arg_txt2img, {})
+        return self._run_job("txt2img", txt2imgreq, make, self.default_script_arg_txt2img, {})
 
     def img2imgapi(self, img2imgreq: models.StableDiffusionImg2ImgProcessingAPI) -> models.TextToImageResponse:
-        """Pictures from pictures."""
+        """Generate images from images."""
         if img2imgreq.init_images is None:
-            raise HTTPException(404, "init_images: there is none")
-        given: dict[str, Any] = {"init_images": [decode_base64_to_image(image) for image in img2imgreq.init_images]}
+            raise HTTPException(404, "init_images must be a list of images, got none")
+        decoded: dict[str, Any] = {"init_images": [decode_base64_to_image(image) for image in img2imgreq.init_images]}
         if img2imgreq.mask:
-            given["mask"] = decode_base64_to_image(img2imgreq.mask)
-        if not img2imgreq.include_init_images:
-            img2imgreq.init_images = img2imgreq.mask = None
+            decoded["mask"] = decode_base64_to_image(img2imgreq.mask)
+        img2imgreq.init_images = img2imgreq.mask = None
         make = StableDiffusionProcessingImg2Img
-        return self._do_job("img2img", img2imgreq, make, self.default_script_arg_img2img, given)
+        return self._run_job("img2img", img2imgreq, make, self.default_script_arg_img2img, decoded)
 
-    def _do_job(
-        self, tabname: str, request: Any, make: Any, default_args: list[Any], given: dict[str, Any]
+    def _run_job(
+        self, tabname: str, request: Any, make: Any, default_args: list[Any], decoded: dict[str, Any]
     ) -> models.TextToImageResponse:
         runner = scripts.scripts_img2img if tabname == "img2img" else scripts.scripts_txt2img
-        mentioned: dict[int, Any] = {}
-        self.apply_infotext(request, tabname, script_runner=runner, mentioned_script_args=mentioned)
+        infotext_args: dict[int, Any] = {}
+        self.apply_infotext(request, tabname, script_runner=runner, mentioned_script_args=infotext_args)
         script, index = self.get_selectable_script(request.script_name, runner)
-        args = self.init_script_args(request, default_args, script, index, runner, input_script_args=mentioned)
+        args = self.init_script_args(request, default_args, script, index, runner, input_script_args=infotext_args)
         known = {name for name, field in make.__dataclass_fields__.items() if field.init}
         fields = {name: value for name, value in vars(request).items() if name in known and value is not None}
-        fields["sampler_name"] = _sampler_name(request.sampler_name or request.sampler_index)
-        with self.queue_lock, closing(make(**{**fields, **given})) as p:
+        fields["sampler_name"] = request.sampler_name or request.sampler_index
+        with self.queue_lock, closing(make(**{**fields, **decoded})) as p:
             p.scripts = runner
             p.script_args = tuple(args)
             try:
@@ -132,25 +121,23 @@ class Api:
                 processed = runner.run(p, *args) if script else process_images(p)
             finally:
                 shared.state.end()
-        pictures = [encode_pil_to_base64(image) for image in processed.images] if request.send_images else []
-        return models.TextToImageResponse(images=pictures, parameters=vars(request), info=processed.js())
+        encoded = [encode_pil_to_base64(image) for image in processed.images] if request.send_images else []
+        return models.TextToImageResponse(images=encoded, parameters=vars(request), info=processed.js())
 
     def get_selectable_script(self, script_name: str | None, script_runner: Any) -> tuple[Any, int | None]:
-        """The script of the dropdown that a request names, and its place there."""
+        """Return a script of the dropdown and its index."""
         if not script_name:
             return None, None
         index = script_name_to_index(script_name, script_runner.selectable_scripts)
         return script_runner.selectable_scripts[index], index
 
     def init_default_script_args(self, script_runner: Any) -> list[Any]:
-        """The initial values of all scripts' controls, read from controls made for this."""
+        """Return the initial values of all scripts' controls, which are created once more for this purpose."""
         script_args: list[Any] = [None] * max([1, *(script.args_to for script in script_runner.scripts)])
         script_args[0] = 0
         with gr.Blocks():
             for script in script_runner.scripts:
-                controls = script.ui(script.is_img2img)
-                if controls:
-                    script_args[script.args_from : script.args_to] = [control.value for control in controls]
+                script_args[script.args_from : script.args_to] = [c.value for c in script.ui(script.is_img2img)]
         return script_args
 
     def init_script_args(
@@ -163,102 +150,91 @@ class Api:
         *,
         input_script_args: dict[int, Any] | None = None,
     ) -> list[Any]:
-        """All scripts' arguments: a request's own over those of its infotext over the initial values."""
+        """Return all scripts' arguments: those of the request, else those of its infotext, else initial values."""
         script_args = list(default_script_args)
         for index, value in (input_script_args or {}).items():
             script_args[index] = value
         if selectable_scripts is not None and selectable_idx is not None:
             script_args[selectable_scripts.args_from : selectable_scripts.args_to] = request.script_args
             script_args[0] = selectable_idx + 1
-        for name, given in (request.alwayson_scripts or {}).items():
+        for name, values in (request.alwayson_scripts or {}).items():
             script = script_runner.scripts[script_name_to_index(name, script_runner.scripts)]
             if not script.alwayson:
-                raise HTTPException(422, f"{name!r} is not always on: it goes into script_name")
-            args = given.get("args", [])
+                raise HTTPException(422, f"alwayson_scripts must not contain {name!r}; set script_name instead")
+            args = values.get("args", [])
             for i in range(min(script.args_to - script.args_from, len(args))):
                 script_args[script.args_from + i] = args[i]
         return script_args
 
     def apply_infotext(
-        self,
-        request: Any,
-        tabname: str,
-        *,
-        script_runner: Any = None,
-        mentioned_script_args: dict[int, Any] | None = None,
+        self, request: Any, tabname: str, *, script_runner: Any, mentioned_script_args: dict[int, Any]
     ) -> None:
-        """Fill in what a request leaves out from its infotext, and the scripts' arguments too."""
+        """Set the missing fields of a request, and scripts' arguments, from the request's infotext."""
         if not request.infotext:
             return
         fields = infotext_utils.paste_fields[tabname]["fields"]
         params = infotext_utils.parse_generation_parameters(request.infotext)
-        given = request.model_fields_set if hasattr(request, "model_fields_set") else request.__fields_set__
+        # pydantic 2 has model_fields_set, pydantic 1 has __fields_set__
+        present = request.model_fields_set if hasattr(request, "model_fields_set") else request.__fields_set__
+        indices = {component: i for i, component in enumerate(script_runner.inputs)}
         for field in fields:
-            value = _field_value(field, params) if field.api and field.api not in given else None
-            if value is not None:
+            missing = field.api and field.api not in present
+            if not missing and field.component not in indices:
+                continue
+            value = _field_value(field, params)
+            if value is not None and missing:
                 setattr(request, field.api, value)
-        if script_runner is not None and mentioned_script_args is not None:
-            places = {component: i for i, component in enumerate(script_runner.inputs)}
-            for field in fields:
-                value = _field_value(field, params) if field.component in places else None
-                if value is not None:
-                    mentioned_script_args[places[field.component]] = value
+            elif value is not None:
+                mentioned_script_args[indices[field.component]] = value
 
     def pnginfoapi(self, req: models.PNGInfoRequest) -> models.PNGInfoResponse:
-        """What a picture says of how it was made."""
+        """Return the infotext of an image."""
         info, items = images.read_info_from_image(decode_base64_to_image(req.image.strip()))
         params = infotext_utils.parse_generation_parameters(info or "")
-        script_callbacks.infotext_pasted_callback(info or "", params)
         return models.PNGInfoResponse(info=info or "", items=items, parameters=params)
 
     def progressapi(self) -> models.ProgressResponse:
-        """How far the running job is."""
+        """Return the progress of the running job."""
         state = shared.state
-        if state.job_count == 0:
-            return models.ProgressResponse(progress=0, eta_relative=0, state=state.dict())
-        progress = 0.01
-        if state.job_count > 0:
-            progress += (state.job_no + state.sampling_step / max(1, state.sampling_steps)) / state.job_count
-        since_start = time.time() - state.time_start
-        eta = since_start / progress - since_start
-        return models.ProgressResponse(progress=min(progress, 1), eta_relative=eta, state=state.dict())
-
-    def interruptapi(self) -> dict[str, Any]:
-        """End the running job early."""
-        shared.state.interrupt()
-        return {}
-
-    def skip(self) -> None:
-        """End the running batch early."""
-        shared.state.skip()
+        batches = state.job_no + state.sampling_step / max(1, state.sampling_steps) if state.job_count else 0
+        return models.ProgressResponse(progress=min(1, batches / max(1, state.job_count)))
 
     def get_samplers(self) -> list[dict[str, Any]]:
-        """All samplers."""
+        """Return all samplers."""
         return [
-            {"name": name, "aliases": aliases, "options": options}
-            for name, _, aliases, options in sd_samplers.all_samplers
+            {"name": sampler.name, "aliases": sampler.aliases, "options": sampler.options}
+            for sampler in sd_samplers.all_samplers
         ]
 
     def get_scripts_list(self) -> models.ScriptsList:
-        """The scripts of both tabs."""
+        """Return the names of both tabs' scripts."""
         runners = {"txt2img": scripts.scripts_txt2img, "img2img": scripts.scripts_img2img}
         return models.ScriptsList(**{tab: [s.name for s in r.scripts if s.name] for tab, r in runners.items()})
 
     def get_script_info(self) -> list[models.ScriptInfo]:
-        """The controls of each script, once a tab."""
-        both = [*scripts.scripts_txt2img.scripts, *scripts.scripts_img2img.scripts]
-        return [script.api_info for script in both if script.api_info is not None]
+        """Return the controls of both tabs' scripts."""
+        return [
+            models.ScriptInfo(
+                name=script.name or "",
+                is_alwayson=script.alwayson,
+                is_img2img=script.is_img2img,
+                args=[_describe_control(control) for control in script.controls],
+            )
+            for script in (*scripts.scripts_txt2img.scripts, *scripts.scripts_img2img.scripts)
+        ]
 
 
-def _sampler_name(name: str | None) -> str:
-    config = sd_samplers.find_sampler_config(name)
-    if config is None:
-        raise HTTPException(400, f"sampler_name: {name!r} is unknown")
-    return config.name
+def _describe_control(control: Any) -> models.ScriptArg:
+    fields = {name: getattr(control, name, None) for name in ("value", "minimum", "maximum", "step")}
+    choices = getattr(control, "choices", None)
+    if choices is not None:
+        # gradio 4 has pairs of a label and a value
+        fields["choices"] = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
+    return models.ScriptArg(label=control.label or "", **fields)
 
 
 def _field_value(field: infotext_utils.PasteField, params: dict[str, Any]) -> Any:
-    """What a paste field takes from an infotext, of its control's type."""
+    """Return the value of a paste field, converted to the type of its control."""
     value = field.function(params) if field.function else params.get(field.label or "")
     if isinstance(value, dict) and str(value.get("__type__", "")).endswith("update"):
         value = value.get("value")

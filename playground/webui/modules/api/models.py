@@ -1,4 +1,4 @@
-"""What the API takes and gives."""
+"""Requests and responses of the API."""
 
 from __future__ import annotations
 
@@ -11,25 +11,21 @@ from modules.processing import StableDiffusionProcessingImg2Img, StableDiffusion
 
 
 class TextToImageResponse(BaseModel):
-    """Pictures as PNG in base64, the request, and what the job says of itself as JSON."""
+    """Images as PNG in base64, the request, and `Processed` as JSON."""
 
     images: list[str]
     parameters: dict[str, Any]
     info: str
 
 
-class ImageToImageResponse(TextToImageResponse):
-    """The same for pictures from pictures."""
-
-
 class PNGInfoRequest(BaseModel):
-    """A picture in base64."""
+    """An image in base64."""
 
     image: str
 
 
 class PNGInfoResponse(BaseModel):
-    """A picture's infotext, its other texts, and what the infotext says."""
+    """The infotext of an image, its other text metadata, and the parsed infotext."""
 
     info: str
     items: dict[str, Any] = {}
@@ -37,24 +33,20 @@ class PNGInfoResponse(BaseModel):
 
 
 class ProgressResponse(BaseModel):
-    """How far the running job is, 0 to 1."""
+    """Progress of the running job, from 0 to 1."""
 
     progress: float
-    eta_relative: float
-    state: dict[str, Any]
-    current_image: str | None = None
-    textinfo: str | None = None
 
 
 class ScriptsList(BaseModel):
-    """The names of each tab's scripts."""
+    """Names of each tab's scripts."""
 
     txt2img: list[str]
     img2img: list[str]
 
 
 class ScriptArg(BaseModel):
-    """A script's control."""
+    """A control of a script."""
 
     label: str
     value: Any = None
@@ -65,7 +57,7 @@ class ScriptArg(BaseModel):
 
 
 class ScriptInfo(BaseModel):
-    """A script's controls on one tab."""
+    """A script on one tab."""
 
     name: str
     is_alwayson: bool
@@ -73,33 +65,27 @@ class ScriptInfo(BaseModel):
     args: list[ScriptArg]
 
 
-_OURS = {"sd_model", "extra_generation_params", "init_images", "mask"}
+_NOT_IN_REQUESTS = {"sd_model", "extra_generation_params", "init_images", "mask"}
 
 
-def _request(name: str, job: type[Any]) -> Any:
-    """A request with a job's own fields, all optional, and those of the API; fields it does not know are ignored."""
+def _create_request(job: type[Any]) -> Any:
+    """Create a request model with the fields of a job and those of the API, all optional. Other fields are ignored."""
     hints = get_type_hints(job)
-    own: dict[str, Any] = {
-        f.name: (hints[f.name] | None, f.default) for f in fields(job) if f.init and f.name not in _OURS
+    job_fields: dict[str, Any] = {
+        f.name: (hints[f.name] | None, f.default) for f in fields(job) if f.init and f.name not in _NOT_IN_REQUESTS
     }
-    api: dict[str, Any] = {
+    api_fields: dict[str, Any] = {
         "sampler_index": (str | None, None),
         "script_name": (str | None, None),
         "script_args": (list[Any], []),
         "alwayson_scripts": (dict[str, Any], {}),
         "send_images": (bool, True),
-        "save_images": (bool, False),
         "infotext": (str | None, None),
         "init_images": (list[str] | None, None),
         "mask": (str | None, None),
-        "include_init_images": (bool, False),
     }
-    return create_model(name, **{**own, **api})
+    return create_model(job.__name__, **{**job_fields, **api_fields})
 
 
-StableDiffusionTxt2ImgProcessingAPI: Any = _request(
-    "StableDiffusionProcessingTxt2Img", StableDiffusionProcessingTxt2Img
-)
-StableDiffusionImg2ImgProcessingAPI: Any = _request(
-    "StableDiffusionProcessingImg2Img", StableDiffusionProcessingImg2Img
-)
+StableDiffusionTxt2ImgProcessingAPI: Any = _create_request(StableDiffusionProcessingTxt2Img)
+StableDiffusionImg2ImgProcessingAPI: Any = _create_request(StableDiffusionProcessingImg2Img)

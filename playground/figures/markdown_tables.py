@@ -1,0 +1,61 @@
+"""The tables of docs/analysis.md, between the marks `<!-- NAME -->` and `<!-- end -->` of each figure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from playground.figures.statistics import Interval
+
+COLUMNS = {
+    "variant": "FreeU",
+    "pixels": "Fréchet, pixels",
+    "model": "Fréchet, model",
+    "recall": "recall",
+    "clipped": "clipped pixels",
+}
+"""The columns of the quality table in the page. results.json has more."""
+
+Results = Mapping[str, Mapping[str, Any]]
+
+
+def fill(page: str, results: Results, titles: Mapping[str, str]) -> str:
+    """Return the page with all tables replaced. Raises KeyError for a mark without a result."""
+
+    def replacement(mark: re.Match[str]) -> str:
+        name = mark["name"]
+        table = verdict_table(results, titles) if name == "verdicts" else claims_table(results[name])
+        return f"<!-- {name} -->\n{table}\n<!-- end -->"
+
+    return re.sub(r"<!-- (?P<name>[\w-]+) -->\n.*?<!-- end -->", replacement, page, flags=re.DOTALL)
+
+
+def verdict_table(results: Results, titles: Mapping[str, str]) -> str:
+    """Return a table with one row per figure."""
+    rows = [f"| [{title}](#{anchor(title)}) | {results[name]['verdict']} |" for name, title in titles.items()]
+    return "\n".join(["| figure of the paper | this model |", "| --- | --- |", *rows])
+
+
+def claims_table(result: Mapping[str, Any]) -> str:
+    """Return a table of a figure's claims, followed by its own table if it has one."""
+    rows = [
+        f"| {claim['statement']} | {claim['measurement']}. | {'yes' if claim['holds'] else 'no'} |"
+        for claim in result["claims"]
+    ]
+    table = "\n".join(["| claim of the paper | measured here | holds |", "| --- | --- | --- |", *rows])
+    return f"{table}\n\n{_quality_table(result['table'])}" if "table" in result else table
+
+
+def anchor(title: str) -> str:
+    """Return the anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _quality_table(rows: list[Mapping[str, Any]]) -> str:
+    lines = ["| " + " | ".join(_cell(row[name]) for name in COLUMNS) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(COLUMNS.values()) + " |", "| --- " * len(COLUMNS) + "|", *lines])
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else str(Interval(*value))

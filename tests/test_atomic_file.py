@@ -1,0 +1,56 @@
+"""replace_file: a file is replaced as a whole or not at all."""
+
+import pytest
+
+from freeu.atomic_file import replace_file
+
+
+def write_half(path):
+    with replace_file(path) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk full")
+
+
+def test_file_is_replaced_at_the_end(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with replace_file(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.parent == tmp_path, "os.replace is atomic only within a file system"
+    assert path.read_text() == "new"
+    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_missing_folders_are_created(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with replace_file(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_error_leaves_the_file_as_it_was(tmp_path, existed):
+    path = tmp_path / "file.txt"
+    if existed:
+        path.write_text("old")
+    with pytest.raises(OSError, match="disk full"):
+        write_half(path)
+    assert [file.read_text() for file in tmp_path.iterdir()] == (["old"] if existed else [])
+
+
+def test_error_while_replacing_leaves_no_temporary_file(tmp_path):
+    path = tmp_path / "folder"
+    (path / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="folder"), replace_file(path) as temporary:
+        temporary.write_text("new")
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+    assert (path / "inside").is_dir()
+
+
+def test_nothing_written_is_an_error(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), replace_file(path):
+        pass
+    assert path.read_text() == "old"
