@@ -85,7 +85,7 @@ def test_there_is_a_japanese_translation():
 
 @pytest.mark.parametrize("language", FILES)
 def test_exactly_the_texts_of_the_page_are_translated(page_texts, language):
-    assert "Scales the backbone features of stage 1 (the deepest blocks)." in page_texts
+    assert "Scales the backbone in the deepest blocks." in page_texts
     editor_texts = {text for text in FILES[language] if f'"{text}"' in EDITOR}
     assert page_texts | NOT_ON_THE_PAGE | editor_texts == set(FILES[language])
 
@@ -113,7 +113,7 @@ def test_the_page_in_japanese(page):  # noqa: F811
         tab.open(accordion)
     untranslated = set(page.evaluate(TRANSLATE, FILES["ja_JP"]))
     assert untranslated <= NAMES | GRADIO_TEXTS
-    expect(tab.accordion).to_contain_text("ステージ1（最も深いブロック）のバックボーン特徴の倍率。")
+    expect(tab.accordion).to_contain_text("最も深いブロックのバックボーンの倍率。")
     expect(tab.accordion).to_contain_text("進行の基準")
     tab.set("b1", "1.7")
     expect(tab.preset).to_have_value("Custom")

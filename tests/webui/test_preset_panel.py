@@ -236,6 +236,7 @@ def test_send_to_img2img_shows_a_new_preset_there(panel):
 
 def test_pasting_an_image_shows_its_preset(panel, own):
     own.save("elsewhere", Settings(b1=1.31))
+    panel.choices()  # reads the changed file
     panel.paste(f"{test_browser.INFOTEXT}, FreeU version: 2, FreeU b1: 1.31")
     expect(panel.preset).to_have_value("elsewhere")
 
@@ -317,6 +318,7 @@ def test_importing_files_of_other_tools_and_broken_files(panel, own, tmp_path, n
 
 def test_a_broken_file_is_kept_under_another_name_and_the_built_in_presets_work(page, own):
     own.path.write_text('{"version": 1, "pres')
+    reload_page(page)
     panel = Panel(page)
     expect(panel.status).to_contain_text("presets.json could not be read (a preset file must be JSON: ")
     [broken] = own.path.parent.glob("presets.broken-*.json")
