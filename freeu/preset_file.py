@@ -124,7 +124,9 @@ def parse_entry(name: str, value: object) -> Settings:
     """Return the preset of an entry. Raises SettingsError."""
     if not isinstance(value, dict):
         raise SettingsError(name, value, "must be an object of parameters and values")
-    return INFOTEXT_DEFAULTS.replace(**{**value, "enabled": True})
+    if "preset" in value:
+        raise SettingsError("preset", value["preset"], "is not a parameter of a stored preset")
+    return Settings.parse({**INFOTEXT_DEFAULTS.to_dict(), **value, "enabled": True})
 
 
 def parse_named_entry(name: str, value: object) -> Settings:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from freeu.diagnostics.spectrum import (
     LOG_OFFSET,
-    changed_energy,
     color_stats,
     energy,
     frequencies,
@@ -129,14 +128,6 @@ def test_mean_map_spans_0_to_1(height, width, seed):
     mean = x.mean(1)
     low, high = mean.amin((1, 2), keepdim=True), mean.amax((1, 2), keepdim=True)
     close(mean_map(x), (mean - low) / (high - low))
-
-
-def test_changed_energy():
-    x = noise(2, 3, 8, 8)
-    assert changed_energy(x, x) == 0
-    assert changed_energy(x, 0 * x) == pytest.approx(1)
-    assert changed_energy(x, 1.5 * x) == pytest.approx(0.25)
-    assert changed_energy(0 * x, 0 * x) == 0
 
 
 def test_color_stats():

@@ -292,7 +292,7 @@ def test_file_of_a_later_release_is_not_changed(store):
         ("bad", {"b1": 9}, "b1 must be between -1 and 3, got 9"),
         ("bad", {"later": 1}, "later is not a parameter of FreeU, got 1. The closest name is "),
         ("bad", {"self": 1}, "self is not a parameter of FreeU, got 1. The closest name is "),
-        ("bad", {"preset": "SDXL"}, "preset must be one of , got 'SDXL'"),
+        ("bad", {"preset": "SDXL"}, "preset is not a parameter of a stored preset, got 'SDXL'"),
         ("bad", [1], "bad must be an object of parameters and values, got [1]"),
         ("SDXL", {}, "preset name must have 1 to 60 visible characters"),
         ("a,b", {}, "preset name must have 1 to 60 visible characters"),

@@ -102,7 +102,9 @@ class Recorder:
     def _find(self, stage: int | None, step: int | None) -> dict[_Key, _Sums]:
         found = {k: s for k, s in self._sums.items() if stage in (None, k.stage) and step in (None, k.step)}
         if not found:
-            raise ValueError(f"nothing was recorded for stage {stage} and step {step}")
+            raise ValueError(
+                f"nothing was recorded for stage {stage or 'any'} and step {'any' if step is None else step}"
+            )
         return found
 
 

@@ -211,7 +211,7 @@ def test_a_job_without_extra_outputs_loads_and_records_nothing(host, job):
 
     def spy(**kwargs):
         samples = sample(**kwargs)
-        seen.append((p.freeu_job.recorders, p.freeu_job._session.observe))
+        seen.append((p.freeu_job.recorders, p.freeu_job._sessions[-1].observe))
         return samples
 
     p.sample = spy
