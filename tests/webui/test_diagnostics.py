@@ -211,12 +211,12 @@ def test_a_job_without_extra_outputs_loads_and_records_nothing(host, job):
 
     def spy(**kwargs):
         samples = sample(**kwargs)
-        seen.append((p.freeu_job.recorders, p.freeu_job._session.observe))
+        seen.append((p.freeu_job.recorders, [session.observe for session in p.freeu_job._sessions]))
         return samples
 
     p.sample = spy
     run(host, p)
-    assert seen == [({}, None)]
+    assert seen == [({}, [None])]
     code = "from playground import serve; serve.enter(); import freeu.webui.script, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert "freeu.webui.diagnostics" in loaded
