@@ -15,7 +15,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     After an error, `path` is as it was and the temporary file is gone. Missing folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)

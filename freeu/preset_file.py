@@ -124,7 +124,7 @@ def parse_entry(name: str, value: object) -> Settings:
     """Return the preset of an entry. Raises SettingsError."""
     if not isinstance(value, dict):
         raise SettingsError(name, value, "must be an object of parameters and values")
-    return Settings.parse({**INFOTEXT_DEFAULTS.to_dict(), **value, "enabled": True}, presets={})
+    return INFOTEXT_DEFAULTS.replace(**{**value, "enabled": True})
 
 
 def parse_named_entry(name: str, value: object) -> Settings:

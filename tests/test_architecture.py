@@ -57,8 +57,6 @@ SLOW_IMPORTS = {
 }
 """Imports of own modules that may stand inside a function, with the reason."""
 
-UNTIL_THE_PLAYGROUND_IS_MERGED = pytest.mark.xfail(reason="the branch that cleans up playground/", strict=True)
-
 
 class Import(NamedTuple):
     """An import of `name`, a module or a name in a module."""
@@ -130,7 +128,7 @@ def files_with(text: str, package: str = "freeu") -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in files_of(package) if text in path.read_text("utf-8").lower()}
 
 
-@pytest.mark.parametrize("package", ["freeu", pytest.param("playground", marks=UNTIL_THE_PLAYGROUND_IS_MERGED)])
+@pytest.mark.parametrize("package", ["freeu", "playground"])
 def test_no_import_cycle(package):
     """Imports inside functions count."""
     modules = {module_name(path) for path in files_of(package)}
@@ -141,7 +139,7 @@ def test_no_import_cycle(package):
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
-@pytest.mark.parametrize("package", ["freeu", pytest.param("playground", marks=UNTIL_THE_PLAYGROUND_IS_MERGED)])
+@pytest.mark.parametrize("package", ["freeu", "playground"])
 def test_only_slow_imports_are_inside_functions(package):
     found = {
         (module_name(path), own)
@@ -199,7 +197,7 @@ def test_only_gradio_compat_py_knows_versions_of_gradio(text):
     assert files_with(text) - {"freeu/webui/__init__.py"} <= {"freeu/webui/gradio_compat.py"}
 
 
-@pytest.mark.parametrize("package", ["freeu", pytest.param("playground", marks=UNTIL_THE_PLAYGROUND_IS_MERGED)])
+@pytest.mark.parametrize("package", ["freeu", "playground"])
 def test_one_copy_of_atomic_writing(package):
     """The other `os.replace` renames a broken file of presets."""
     allowed = {"freeu/atomic_file.py", "freeu/user_presets.py"} if package == "freeu" else set()

@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.measure import Counting, peak_memory
+from benchmarks.measure import peak_memory
 from freeu import Settings, attach, scale_backbone_, scale_skip_
 from freeu.core.hooks import Session
 from freeu.core.skip import CHUNK
@@ -18,10 +19,28 @@ LARGER_MASKS = [{"cutoff": 0.5}, {"cutoff": 0.5, "mask": "disc"}]
 """Masks that are not filtered by the low-rank matrix."""
 
 
-def count_operations(edit) -> Counter:
-    with torch.no_grad(), Counting() as counting:
+NO_WORK = ("empty", "new_empty", "detach", "_reshape_alias", "_unsafe_view")
+"""Operations that compute nothing; views do not count either."""
+
+
+class OperationCounter(TorchDispatchMode):
+    """A context that counts tensor operations by name. In inference mode, it would count composite ones as one."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if not func.is_view and name not in NO_WORK:
+            self.counts[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count_operations(edit):
+    with torch.no_grad(), OperationCounter() as counter:
         edit()
-    return counting.counts
+    return counter.counts
 
 
 def backbone_operations(version, dtype=torch.float32, batch=1, size=SMALL):

@@ -385,6 +385,7 @@ for i in range(int(sys.argv[3])):
 """
 
 
+@pytest.mark.slow
 def test_being_killed_at_any_moment_leaves_a_complete_file(store):
     for _ in range(6):
         before = len(presets(store))

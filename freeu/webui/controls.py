@@ -105,7 +105,7 @@ class Controls:
         inputs, outputs = self._preset_event()
         for control in self.values:
             update_on_change(control.change, self.callbacks.refresh, inputs, outputs)
-        # gradio 4 filters an open list when it gets new choices, so the page gets them when the list is closed.
+        # New choices wait until the list is closed (see `set_choices`).
         self.preset.focus(self.callbacks.open_presets, [], [], **QUIET)
         self.preset.blur(self.callbacks.close_presets, [self.preset], [self.preset], **QUIET)
         filled = [self._by_name[name] for name in TABLE if name != "enabled"]

@@ -45,7 +45,10 @@ def select(choices: Sequence[str], value: str) -> Any:
 
 
 def set_choices(choices: Sequence[str]) -> Any:
-    """Return an update of a dropdown's choices. Its value stays, so an answer that comes late undoes no choice."""
+    """Return an update of a dropdown's choices. Its value stays, so an answer that comes late undoes no choice.
+
+    Use it only when the list is closed: gradio 4 filters an open list when it gets new choices.
+    """
     return gr.update(choices=list(choices))
 
 
