@@ -13,23 +13,13 @@ class BuiltinPreset(NamedTuple):
     help: str
 
 
+_AUTHORS = "The authors' values for {} (README of ChenyangSi/FreeU)."
+
 BUILTIN_PRESETS: Mapping[str, BuiltinPreset] = {
-    "SD1.4": BuiltinPreset(
-        {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2},
-        "The authors' values for SD 1.4 (README of ChenyangSi/FreeU).",
-    ),
-    "SD1.5": BuiltinPreset(
-        {"b1": 1.5, "b2": 1.6, "s1": 0.9, "s2": 0.2},
-        "The authors' values for SD 1.5 (README of ChenyangSi/FreeU).",
-    ),
-    "SD2.1": BuiltinPreset(
-        {"b1": 1.4, "b2": 1.6, "s1": 0.9, "s2": 0.2},
-        "The authors' values for SD 2.1 (README of ChenyangSi/FreeU).",
-    ),
-    "SDXL": BuiltinPreset(
-        {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2},
-        "The authors' values for SDXL (README of ChenyangSi/FreeU).",
-    ),
+    "SD1.4": BuiltinPreset({"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}, _AUTHORS.format("SD 1.4")),
+    "SD1.5": BuiltinPreset({"b1": 1.5, "b2": 1.6, "s1": 0.9, "s2": 0.2}, _AUTHORS.format("SD 1.5")),
+    "SD2.1": BuiltinPreset({"b1": 1.4, "b2": 1.6, "s1": 0.9, "s2": 0.2}, _AUTHORS.format("SD 2.1")),
+    "SDXL": BuiltinPreset({"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}, _AUTHORS.format("SDXL")),
     "SDXL gentle": BuiltinPreset(
         {"b1": 1.1, "b2": 1.2, "s1": 0.6, "s2": 0.4},
         "For SDXL fine-tunes that the authors' values oversaturate (from the sweep in ChenyangSi/FreeU issue 8; "

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from freeu.compat.preset_files import read_preset_file
+from freeu.compat.preset_import import read_preset_file
 from freeu.preset_file import BrokenFileError, NewerFileError, ParsedPresets, similar_names
 from freeu.settings.presets import PRESETS, Preset
 from freeu.settings.settings import Settings

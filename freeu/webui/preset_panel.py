@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from freeu.compat.preset_files import read_preset_file
+from freeu.compat.preset_import import read_preset_file
 from freeu.preset_file import BrokenFileError
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from freeu import Settings
 from freeu.user_presets import UserPresets
 from freeu.webui.script import FreeU
-from tests.test_preset_files import FORGE, LJLEB
+from tests.test_preset_import import FORGE, LJLEB
 from tests.webui import test_browser
 from tests.webui.test_browser import Tab
 

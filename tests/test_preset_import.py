@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from freeu import Settings
 from freeu.compat.ljleb import STAGE_FIELDS
-from freeu.compat.preset_files import MAX_BYTES, read_preset_file
+from freeu.compat.preset_import import MAX_BYTES, read_preset_file
 from freeu.preset_file import BrokenFileError, NewerFileError
 from freeu.user_presets import UserPresets
 from tests import strategies
