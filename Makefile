@@ -1,14 +1,14 @@
-# make demo        pictures with FreeU off and on, side by side, in out/demo.png
-# make playground  a page with the extension in it, on http://127.0.0.1:7860
-# make test        every part of the project, in less than three minutes on two cores
-# make test-all    every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then the extension's on gradio 4.40.0 (Forge)
-# make test-slow   only the tests that make test leaves out
-# make test-forge  only the extension's tests, on gradio 4.40.0
-# make e2e URL=http://127.0.0.1:7860   the API's tests against a WebUI that runs there
-# make lint        style and types
-# make bench       what FreeU costs, beside the others: a table, out/bench/*.json and a chart
-# make figures    the paper's figures, drawn and measured on the playground's model: docs/analysis (needs make emoji)
-# make emoji       the training pictures (npm), then: make train evaluate
+# make demo        generate images with FreeU off and on, side by side: out/demo.png
+# make playground  serve the extension without a WebUI: http://127.0.0.1:7860
+# make test        test every part of the project, in less than three minutes on two cores
+# make test-all    run every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then the extension's on gradio 4.40.0 (Forge)
+# make test-slow   run only the tests that make test leaves out
+# make test-forge  run only the extension's tests, on gradio 4.40.0
+# make e2e URL=http://127.0.0.1:7860   run the API tests against a WebUI at this address
+# make lint        check style and types
+# make bench       compare the cost of FreeU with other implementations (benchmarks/README.md)
+# make figures     measure the paper's claims on the playground's model: docs/analysis.md (runs make emoji)
+# make emoji       download the training images (npm); then: make train evaluate
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,18 +26,18 @@ demo: $(VENV)/ready
 playground: $(VENV)/ready
 	$(RUN) -m playground serve
 
-# A file's tests stay in one process, which starts its own host and Chromium once.
+# All tests of a file run in one process, so that each process starts its host and Chromium once.
 test: $(VENV)/ready
 	$(RUN) -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
-# One process: the browser's tests have deadlines, and each of them keeps two cores busy.
+# One process: the browser tests have timeouts, and each of them keeps two cores busy.
 test-slow: $(VENV)/ready
-	$(RUN) -m pytest -m slow
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow
 
 test-all: test test-slow test-forge
 
 test-forge: $(FORGE)/ready
-	$(FORGE)/bin/python -m pytest tests/webui
+	OMP_NUM_THREADS=1 $(FORGE)/bin/python -m pytest tests/webui
 
 e2e: $(VENV)/ready
 	FREEU_URL=$(URL) $(RUN) -m pytest tests/webui/test_http.py
@@ -56,7 +56,7 @@ figures: $(VENV)/ready emoji
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt
 
-# ldm is Stability's own UNet. Of what its package asks for, only its training needs the rest.
+# ldm is Stability's own UNet. Only its training needs the other dependencies of its package.
 $(VENV)/ready $(FORGE)/ready: requirements/dev.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit("FreeU is developed on Python 3.10 to 3.12: make PYTHON=python3.11" if not (3, 10) <= sys.version_info < (3, 13) else 0)'
 	$(PYTHON) -m venv $(@D)

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--quick", action="store_true", help="smallest size and few rounds: less than a minute")
-    parser.add_argument("--busy", action="store_true", help="keep every core busy with other processes meanwhile")
+    parser.add_argument("--busy", action="store_true", help="keep every core busy with other processes")
     parser.add_argument("--save", action="store_true", help="update benchmarks/README.md, results/ and the chart")
     return parser
 

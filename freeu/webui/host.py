@@ -1,6 +1,6 @@
 """Differences between AUTOMATIC1111, Forge and reForge. The only file that knows one host from another.
 
-Hosts are told apart by what they have, never by a version number.
+Hosts are distinguished by what they have, never by a version number.
 """
 
 from __future__ import annotations
