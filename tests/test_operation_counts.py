@@ -58,9 +58,10 @@ def skip_operations(dtype=torch.float32, batch=1, channels=32, size=SMALL, **opt
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("shape", [{}, {"batch": 4}, {"size": LARGE}], ids=str)
 def test_operations_of_the_backbone(version, count, dtype, shape):
-    """Half types need no copy: only the mean is float32."""
+    """Version 2 converts half types to float32 and back once."""
     counts = backbone_operations(version, dtype, **shape)
-    assert sum(counts.values()) == count, dict(counts)
+    conversions = 2 if version == "2" and dtype == torch.bfloat16 else 0
+    assert sum(counts.values()) == count + conversions, dict(counts)
 
 
 @pytest.mark.parametrize("options", [{}, {"mask": "disc"}, {"high": 1.1}], ids=str)
