@@ -21,14 +21,16 @@ def update_on_change(
 ) -> None:
     """Update `outputs` with `function` on each event, so that they end up true to the last values.
 
-    gradio 3 drops events while it waits for an answer, so the function runs once more after the first answer. It keeps
-    answers in order only if they need no thread, so the function runs as a coroutine.
+    gradio 3 drops an event while the answer to the last one of its kind is pending. So the function runs again after
+    each answer; once more, since that run can be dropped too. gradio 3 keeps answers in order only if they need no
+    thread, so the function runs as a coroutine.
     """
 
     async def answer(*values: Any) -> Any:
         return function(*values)
 
-    event(answer, inputs, outputs, **QUIET).then(answer, inputs, outputs, **QUIET)
+    call = (answer, inputs, outputs)
+    event(*call, **QUIET).then(*call, **QUIET).then(*call, **QUIET)
 
 
 def on_page_load(function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
