@@ -337,6 +337,7 @@ def test_an_invalid_preset_is_reported_by_name_and_the_others_work(panel, own):
     own.path.write_text(json.dumps(document))
     panel.choose_preset("soft")
     expect(panel.number("b1")).to_have_value("1.15")
+    expect(panel.name_box).to_have_value("soft")
     expect(panel.status).to_contain_text("bad cannot be used: b1 must be between -1 and 3, got 9")
     panel.name_box.fill("bad")
     panel.press("save")
