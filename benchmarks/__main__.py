@@ -15,7 +15,8 @@ from benchmarks.report import Results, current_environment, save, to_markdown
 from benchmarks.tables import Row, measure_blocks, measure_memory, measure_unet_step
 from benchmarks.workloads import SIZES, Workload
 
-STEP_ROUNDS = 5
+ROUNDS, FEW_ROUNDS, STEP_ROUNDS = 11, 3, 5
+"""Rounds of a complete run on a quiet machine, of a quick or busy one, and of the UNet step."""
 
 
 def main() -> None:
@@ -30,15 +31,16 @@ def main() -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     device = torch.device(options.device)
     with busy_cores() if options.busy else nullcontext():
-        tables = _measure(device, 3 if options.quick else 11, options.quick, options.busy)
+        tables = _measure(device, options.quick, options.busy)
     results = Results(current_environment(device), tables)
     sys.stdout.write(f"\n{to_markdown(results)}\n")
     if options.save:
         save(results, device)
 
 
-def _measure(device: torch.device, rounds: int, quick: bool, busy: bool) -> dict[str, dict[str, Row]]:
+def _measure(device: torch.device, quick: bool, busy: bool) -> dict[str, dict[str, Row]]:
     """Return the rows of each table, by table and workload."""
+    rounds = FEW_ROUNDS if quick or busy else ROUNDS
     dtypes = (torch.float16,) if device.type == "cuda" else (torch.float32, torch.bfloat16)
     workloads = [Workload(*size, dtype) for dtype in dtypes for size in (SIZES[:1] if quick else SIZES)]
     blocks: dict[str, Row] = {}
