@@ -56,6 +56,7 @@ SHAPES = {
 }
 
 
+@torch.inference_mode(False)  # `shared` keeps it, and weights made in inference mode take no part in gradients
 def build(name: str, seed: int = 0, **changes: Any) -> nn.Module:
     """Build a UNet with random weights, also in the layers that ldm fills with zeros, so that every block matters."""
     shape = SHAPES[name]
