@@ -3,6 +3,7 @@
 # make test        test every part of the project, in less than three minutes on two cores
 # make test-all    run every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then the extension's on gradio 4.40.0 (Forge)
 # make test-slow   run only the tests that make test leaves out
+# make test-oldest run the tests of make test on Python 3.10 and torch 2.1.2, as in AUTOMATIC1111 (2.5 GB of packages)
 # make test-forge  run only the extension's tests, on gradio 4.40.0
 # make e2e URL=http://127.0.0.1:7860   run the API tests against a WebUI at this address
 # make lint        check style and types
@@ -11,14 +12,16 @@
 # make emoji       download the training images (npm); then: make train evaluate
 
 PYTHON ?= python3
+PYTHON310 ?= python3.10
 VENV := .venv
 FORGE := .venv-forge
+OLDEST := .venv-oldest
 RUN := $(VENV)/bin/python
 EMOJI := emoji-datasource-google@16.0.0
 URL := http://127.0.0.1:7860
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo playground test test-all test-slow test-forge e2e lint bench figures train evaluate clean
+.PHONY: demo playground test test-all test-slow test-forge test-oldest e2e lint bench figures train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
@@ -27,8 +30,10 @@ playground: $(VENV)/ready
 	$(RUN) -m playground serve
 
 # All tests of a file run in one process, so that each process starts its host and Chromium once.
+QUICK_TESTS := pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/ready
-	$(RUN) -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(RUN) -m $(QUICK_TESTS)
 
 # One process: the browser tests have timeouts, and each of them keeps two cores busy.
 test-slow: $(VENV)/ready
@@ -38,6 +43,9 @@ test-all: test test-slow test-forge
 
 test-forge: $(FORGE)/ready
 	OMP_NUM_THREADS=1 $(FORGE)/bin/python -m pytest tests/webui
+
+test-oldest: $(OLDEST)/ready
+	$(OLDEST)/bin/python -m $(QUICK_TESTS)
 
 e2e: $(VENV)/ready
 	FREEU_URL=$(URL) $(RUN) -m pytest tests/webui/test_http.py
@@ -55,9 +63,11 @@ figures: $(VENV)/ready emoji
 
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt
+$(OLDEST)/ready: requirements/oldest.txt
+$(OLDEST)/ready: PYTHON := $(PYTHON310)
 
 # ldm is Stability's own UNet. Only its training needs the other dependencies of its package.
-$(VENV)/ready $(FORGE)/ready: requirements/dev.txt Makefile
+$(VENV)/ready $(FORGE)/ready $(OLDEST)/ready: requirements/dev.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit("FreeU is developed on Python 3.10 to 3.12: make PYTHON=python3.11" if not (3, 10) <= sys.version_info < (3, 13) else 0)'
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python $(PIP) -r $(firstword $(filter-out requirements/dev.txt,$(filter requirements/%,$^)))
@@ -76,4 +86,4 @@ evaluate: $(VENV)/ready emoji
 	$(RUN) -m playground evaluate
 
 clean:
-	rm -rf $(VENV) $(FORGE) out
+	rm -rf $(VENV) $(FORGE) $(OLDEST) out

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -16,6 +17,7 @@ GAP = 8
 HEADING_HEIGHT = 30
 TEXT_SIZE = 16
 TEXT_COLOUR, BACKGROUND = "#222222", "#ffffff"
+FONT = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
 FORMATS = (".png", ".webp")
 WEBP_QUALITY = 90
 
@@ -33,7 +35,7 @@ def grid(
     text_size: int = TEXT_SIZE,
 ) -> Image.Image:
     """Arrange images of one size in rows and columns, with optional labels. Row labels may have several lines."""
-    font = ImageFont.load_default(size=text_size)
+    font = ImageFont.truetype(FONT, text_size)
     width, height = rows[0][0].size
     left = GAP + _max_width(font, [line for label in row_labels for line in label.splitlines()])
     top = HEADING_HEIGHT * text_size // TEXT_SIZE if column_labels else GAP
@@ -53,7 +55,7 @@ def grid(
     return sheet
 
 
-def _max_width(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, texts: Sequence[str]) -> int:
+def _max_width(font: ImageFont.FreeTypeFont, texts: Sequence[str]) -> int:
     """Return the width in pixels of the widest text plus a gap; 0 without texts."""
     return max((int(font.getlength(text)) + GAP for text in texts), default=0)
 

@@ -9,6 +9,7 @@ interrupted.
 from __future__ import annotations
 
 import contextlib
+import timeit
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), plan.learning_rate, betas=(0.9, 0.99))
         self.noise: DDPMScheduler = training_noise()
         self.tokens = self.model.text.tokens(data.prompts)
+        self.autocast = bfloat16_is_faster()
         self.losses: list[float] = []
 
     @property
@@ -74,7 +76,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate_at(self.step)
         noisy, timesteps, tokens, target = self._batch()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
             predicted = self.model(noisy, timesteps, tokens)
         loss = nn.functional.mse_loss(predicted.float(), target)
         self.optimizer.zero_grad()
@@ -134,6 +136,20 @@ def train(plan: Plan, data_folder: Path, checkpoint: Path, weights: Path) -> Non
                 trainer.save(checkpoint)
     save(cast(TextToImage, trainer.ema.module), weights)
     plot_losses(trainer.losses, weights.with_name("loss.png"))
+
+
+def bfloat16_is_faster() -> bool:
+    """Return True if this CPU computes a convolution faster in bfloat16 than in float32.
+
+    With bfloat16 units, a training step takes half the time; without them, up to 25 times as long.
+    """
+
+    def seconds(dtype: torch.dtype) -> float:
+        images, weights = torch.ones(8, 64, 16, 16, dtype=dtype), torch.ones(64, 64, 3, 3, dtype=dtype)
+        return min(timeit.repeat(lambda: nn.functional.conv2d(images, weights), number=1, repeat=5))
+
+    with torch.no_grad():
+        return seconds(torch.bfloat16) < seconds(torch.float32)
 
 
 def plot_losses(losses: Sequence[float], path: Path, window: int = 200) -> None:

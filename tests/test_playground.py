@@ -283,7 +283,19 @@ def test_missing_emoji(capsys, tmp_path):
     assert "run `make emoji` first" in err
 
 
-def test_training_learns_and_resumes_where_it_stopped(package, tmp_path):
+@pytest.mark.parametrize("is_faster", [True, False])
+def test_training_uses_bfloat16_where_it_is_faster(package, monkeypatch, is_faster):
+    monkeypatch.setattr(training, "bfloat16_is_faster", lambda: is_faster)
+    trainer = training.Trainer(dataset.load(package), training.Plan(batch_size=4))
+    seen = []
+    trainer.model.register_forward_hook(lambda _model, _args, predicted: seen.append(predicted.dtype))
+    trainer.train_step()
+    assert seen == [torch.bfloat16 if is_faster else torch.float32]
+
+
+def test_training_learns_and_resumes_where_it_stopped(package, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "bfloat16_is_faster", lambda: False)
+
     def trained(folder, *stops):
         checkpoint, weights = tmp_path / folder / "checkpoint.pt", tmp_path / folder / "weights.safetensors"
         for steps in stops:

@@ -11,6 +11,7 @@ from freeu import scale_skip_
 from freeu.core.lowpass import low_rank_basis, separable_terms
 from freeu.core.skip import CHUNK, reach
 from tests.reference import filter_skip, low_mask, rounding
+from tests.torch_versions import AUTOCAST_TYPES
 
 sizes = st.integers(1, 40)
 factors = st.floats(-1, 3)
@@ -141,7 +142,7 @@ def test_equal_factors_are_one_multiplication(dtype):
 
 
 @FILTERS
-@pytest.mark.parametrize("autocast", HALF_TYPES)
+@pytest.mark.parametrize("autocast", AUTOCAST_TYPES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_autocast_changes_nothing(autocast, cutoff, mask, dtype):
     skip = planes(2, 3, 16, 16, dtype=dtype)
