@@ -10,6 +10,7 @@ import torch
 
 from freeu import Settings, attach, strength
 from tests.reference import forward, freeu_edit
+from tests.torch_versions import AUTOCAST_TYPES
 from tests.unets import SHAPES, build, hooks_on, inputs, shared
 
 ALL_STAGES = {"b1": 1.3, "s1": 0.7, "b2": 1.4, "s2": 0.2, "b3": 1.2, "s3": 0.5}
@@ -313,7 +314,7 @@ def test_batch_items_are_independent(unet):
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", AUTOCAST_TYPES)
 def test_effect_is_the_same_under_autocast(unet, dtype):
     """Compares the change by FreeU, since autocast itself changes the output too."""
     with torch.autocast("cpu", dtype):

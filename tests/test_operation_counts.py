@@ -11,6 +11,7 @@ from freeu import Settings, attach, scale_backbone_, scale_skip_
 from freeu.core.hooks import Session
 from freeu.core.skip import CHUNK
 from tests.reference import filter_skip
+from tests.torch_versions import TORCH_2_1
 from tests.unets import build, hooks_on, inputs, shared
 
 CPU = torch.device("cpu")
@@ -54,7 +55,7 @@ def skip_operations(dtype=torch.float32, batch=1, channels=32, size=SMALL, **opt
     return count_operations(lambda: scale_skip_(skip, 0.7, **options))
 
 
-@pytest.mark.parametrize(("version", "count"), [("1", 1), ("2", 15)])
+@pytest.mark.parametrize(("version", "count"), [("1", 1), ("2", 14)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("shape", [{}, {"batch": 4}, {"size": LARGE}], ids=str)
 def test_operations_of_the_backbone(version, count, dtype, shape):
@@ -212,7 +213,7 @@ def unet():
 
 
 class TestCompiled:
-    """A UNet under torch.compile."""
+    """A UNet under torch.compile. That of torch 2.1 makes several graphs of ldm's, and FreeU runs between graphs."""
 
     @pytest.fixture
     def graphs(self):
@@ -225,25 +226,29 @@ class TestCompiled:
             graphs.append(graph)
             return graph
 
-        return torch.compile(unet, backend=backend, fullgraph=True)
+        return torch.compile(unet, backend=backend, fullgraph=not TORCH_2_1)
 
     @torch.inference_mode()
     def test_compiled_while_attached(self, unet, graphs):
-        """One graph without a break, the same result, and off again after closing."""
+        """The same result, and off again after closing. FreeU breaks no graph, or with torch 2.1 one for each edit."""
         x, timesteps, context = inputs()
-        off = unet(x, timesteps=timesteps, context=context)
+        off = self.compiled(unet, graphs)(x, timesteps=timesteps, context=context)
+        graphs_when_off = len(graphs)
+        torch.compiler.reset()
         settings = Settings(cutoff2=0.5, high1=1.1)
-        with attach(unet, settings):
+        with attach(unet, settings) as session:
             on = unet(x, timesteps=timesteps, context=context)
+            edited = session.calls
         compiled = self.compiled(unet, graphs)
         with attach(unet, settings) as session:
             for step in range(3):
                 session.at(step, 3)
                 assert compiled(x, timesteps=timesteps, context=context).equal(on)
-            assert session.calls == 1
-        assert len(graphs) == 1
+            assert session.calls == (3 * edited if TORCH_2_1 else 1)
+        assert len(graphs) - graphs_when_off <= graphs_when_off + (2 * edited if TORCH_2_1 else 0)
         assert compiled(x, timesteps=timesteps, context=context).equal(off)
 
+    @pytest.mark.skipif(TORCH_2_1, reason="no hook is in a graph")
     @torch.inference_mode()
     def test_observer_is_not_called_in_a_graph(self, unet, graphs):
         """A call of it would break the graph."""

@@ -55,11 +55,12 @@ def channel_window(channels: int, offset: float, width: float) -> list[slice]:
 def structure_map(h: Tensor) -> Tensor:
     """Return the mean over channels, rescaled to 0..1 for each image: shape (B, 1, H, W), float32 or wider.
 
-    Equations 2 and 3 of the paper. A flat map (max = min) gives 0. A mean over equal features still differs by
-    rounding from pixel to pixel, so a range within the rounding error of one pixel's mean counts as flat.
+    Equations 2 and 3 of the paper. The sum over channels does for the mean, since it is rescaled all the same, and
+    its gradient needs no copy of `h`. A flat map (max = min) gives 0. A sum over equal features still differs by
+    rounding from pixel to pixel, so a range within the rounding error of one pixel's sum counts as flat.
     """
-    mean = h.mean(dim=1, keepdim=True, dtype=upcast_dtype(h.dtype))
-    low, high = mean.amin(dim=(2, 3), keepdim=True), mean.amax(dim=(2, 3), keepdim=True)
-    magnitude = torch.linalg.vector_norm(h[:, :, :1, :1], 1, dim=1, keepdim=True, dtype=mean.dtype) / h.shape[1]
-    flat = high - low <= 16 * torch.finfo(mean.dtype).eps * magnitude
-    return (mean - low) / (high - low).masked_fill(flat, math.inf)
+    total = h.sum(dim=1, keepdim=True, dtype=upcast_dtype(h.dtype))
+    low, high = total.amin(dim=(2, 3), keepdim=True), total.amax(dim=(2, 3), keepdim=True)
+    magnitude = torch.linalg.vector_norm(h[:, :, :1, :1], 1, dim=1, keepdim=True, dtype=total.dtype)
+    flat = high - low <= 16 * torch.finfo(total.dtype).eps * magnitude
+    return (total - low) / (high - low).masked_fill(flat, math.inf)

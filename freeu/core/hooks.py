@@ -7,11 +7,12 @@ where every host has the joined features. They are a new tensor there, so the ho
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ class Session:
         with ExitStack() as hooks:
             blocks = self._blocks_to_hook(unet)
             for block in blocks:
-                hook = _BlockHook(weakref.ref(self), block)
+                hook = _compilable(_BlockHook(weakref.ref(self), block))
                 hooks.callback(block.first_layer.register_forward_pre_hook(hook, with_kwargs=True).remove)
             if blocks and settings.clock == "noise" and not settings.neutral:
                 clock = _ClockHook(weakref.ref(self))
@@ -164,6 +165,13 @@ class Session:
 def _is_compiling() -> bool:
     # torch 2.1 has no torch.compiler.is_compiling.
     return hasattr(torch.compiler, "is_compiling") and torch.compiler.is_compiling()
+
+
+def _compilable(hook: _BlockHook) -> Callable[..., Any]:
+    # torch 2.1's compiler, which has no is_compiling, fails in the edit. There it runs between the compiled graphs.
+    if hasattr(torch.compiler, "is_compiling") or "torch._dynamo" not in sys.modules:
+        return hook
+    return cast(Callable[..., Any], sys.modules["torch._dynamo"].disable(hook))
 
 
 class _BlockHook:

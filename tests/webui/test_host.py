@@ -198,8 +198,9 @@ def test_override_settings_apply_to_one_job() -> None:
 
 
 def test_prompts_joined_by_and() -> None:
-    alone = generate()
-    assert (generate(prompt="red apple AND red apple :0") == alone).all()
+    alone = generate().astype(int)
+    together = generate(prompt="red apple AND red apple :0")
+    assert abs(together - alone).max() <= 1  # rounding can depend on the size of the batch
     assert (generate(prompt="red apple AND green apple :0.5") != alone).any()
 
 
