@@ -11,6 +11,7 @@ globalThis.freeuCurve = (() => {
     /** @typedef {{left: number, top: number, width: number, height: number}} Plot  Where the points are, in pixels. */
 
     const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i; // unambiguous, so that a long text takes linear time
+    const MAX_POINTS = 200; // as the server's MAX_CURVE_POINTS (freeu/settings/parameter.py)
     const MIN_GAP = 0.001; // of progress, between two points
     const SLOPE_TOLERANCE = 0.001; // the server rounds strengths, so a smaller change of slope is no corner
     const TICK_INTERVALS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
@@ -23,6 +24,9 @@ globalThis.freeuCurve = (() => {
     /** Parse "progress:strength, ..."; return null if the server would refuse the text. @returns {Point[] | null} */
     function parse(text) {
         const parts = text.split(",").map((part) => part.trim()).filter(Boolean);
+        if (parts.length > MAX_POINTS) {
+            return null;
+        }
         const points = parts.map((part) => part.split(":").map(parseNumber)).sort(byProgress);
         const isPoint = (point) => point.length === 2 && point.every((value) => value >= 0 && value <= 1);
         const isDuplicate = (point, index) => index > 0 && point[0] === points[index - 1][0];
@@ -33,7 +37,10 @@ globalThis.freeuCurve = (() => {
     const format = (points) => points.map((point) => point.join(":")).join(", ");
 
     /** Return the points with one more, which replaces a point at the same progress. @returns {Point[]} */
-    const addPoint = (points, point) => [...points.filter((other) => other[0] !== point[0]), point].sort(byProgress);
+    function addPoint(points, point) {
+        const added = [...points.filter((other) => other[0] !== point[0]), point].sort(byProgress);
+        return added.length <= MAX_POINTS ? added : points;
+    }
 
     /** @returns {Point[]} */
     const removePoint = (points, index) => points.filter((_, other) => other !== index);

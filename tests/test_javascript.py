@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeu.settings.parameter import parse_curve
+from freeu.settings.parameter import MAX_CURVE_POINTS, parse_curve
 
 ROOT = Path(__file__).parent.parent
 TESTS = [str(path) for path in sorted((ROOT / "tests" / "javascript").glob("*.test.js"))]
@@ -44,7 +44,9 @@ texts = st.lists(fragments, max_size=8).map("".join)
 @given(st.lists(texts, min_size=200, max_size=300))
 def test_page_and_python_parse_curves_alike(node, generated):
     # One process parses many curves, since node is slow to start.
+    longest = ", ".join(f"{progress / 1000}:1" for progress in range(MAX_CURVE_POINTS))
     known = ["", "0:0, 1:1", "1:0, 0:1", "0.5:0, .5:1", "0:0:0", "1_0:1", " 1e-1 : .5 ,", "0:1,,1:+1", "-0:1", "0:-0"]
+    known += [longest, f"{longest}, ", f"{longest}, 1:1"]
     curves = [*known, *generated]
     output = subprocess.check_output([node, "-e", PARSE], cwd=ROOT, input=json.dumps(curves), text=True)
     for curve, points in zip(curves, json.loads(output), strict=True):

@@ -16,18 +16,26 @@ Points = tuple[tuple[float, float], ...]
 """A curve's points (progress, strength), both 0..1, sorted by progress."""
 
 MAX_VALUE_LENGTH = 80
-"""Characters of a rejected value that an error message shows."""
+"""Characters of a name or a rejected value that an error message shows."""
+
+MAX_MESSAGE_LENGTH = 500
+"""Characters of a message, and of a rule, which may list presets."""
+
+MAX_CURVE_POINTS = 200
+"""More than the steps of the WebUI's slider (150), so that each step can have its own strength."""
 
 
 class SettingsError(ValueError):
     """A value that FreeU does not accept: "FIELD RULE, got VALUE. ADVICE".
 
-    For example "b1 must be between -1 and 3, got 9". The advice, what to do next, may be empty.
+    For example "b1 must be between -1 and 3, got 9". The advice, what to do next, may be empty. All texts are
+    `readable`; the value is the original one.
     """
 
     def __init__(self, field: str, value: object, rule: str, advice: str = "") -> None:
-        super().__init__(field, value, rule, advice)
-        self.field, self.value, self.rule, self.advice = field, value, rule, advice
+        self.field, self.rule, self.advice = readable(field, MAX_VALUE_LENGTH), readable(rule), readable(advice)
+        self.value = value
+        super().__init__(self.field, value, self.rule, self.advice)
 
     def __str__(self) -> str:
         message = f"{self.field} {self.rule}, got {format_value(self.value)}"
@@ -78,7 +86,7 @@ class Parameter:
             "choice": f"must be one of {', '.join(self.choices)}",
             "number": f"must be between {format_number(self.low)} and {format_number(self.high)}",
             "curve": "must be empty or points progress:strength such as 0:0, 0.2:1, 0.8:1, 1:0, "
-            "with numbers between 0 and 1 and each progress once",
+            f"with numbers between 0 and 1, at most {MAX_CURVE_POINTS} points and each progress once",
         }[self.kind]
 
 
@@ -95,7 +103,10 @@ def parse_value(name: str, parameter: Parameter, value: object) -> Value:
 
 def parse_curve(text: str) -> Points:
     """Return the points of a curve such as "0:0, 0.2:1, 0.8:1, 1:0". Raises ValueError if it is not one."""
-    points = sorted(_parse_point(part) for part in text.split(",") if part.strip())
+    parts = [part for part in text.split(",") if part.strip()]
+    if len(parts) > MAX_CURVE_POINTS:
+        raise ValueError("too many points")
+    points = sorted(map(_parse_point, parts))
     if len({progress for progress, _ in points}) < len(points):
         raise ValueError("two points have the same progress")
     return tuple(points)
@@ -106,13 +117,23 @@ def format_number(number: float) -> str:
     return repr(number).removesuffix(".0")
 
 
+def readable(text: str, length: int = MAX_MESSAGE_LENGTH) -> str:
+    """Return a text from outside for a log, an answer or the page: on one line, at most `length` characters.
+
+    Characters that cannot be printed are escaped: control characters, lone surrogates, changes of direction.
+    """
+    start = text[: length + 1]
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in start)
+    return escaped if len(escaped) <= length else f"{escaped[: length - 3]}..."
+
+
 def format_value(value: object) -> str:
     """Format any value for a message, shortened to MAX_VALUE_LENGTH characters."""
     try:
         text = format_number(value) if type(value) is float else repr(value)
     except (ValueError, RecursionError):  # an int of thousands of digits, a list nested a thousand times
         text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
+    return readable(text, MAX_VALUE_LENGTH)
 
 
 def _parse_switch(parameter: Parameter, value: object) -> bool:

@@ -103,7 +103,7 @@ class Callbacks:
 
     def _line(self, settings: Settings, steps: float) -> str:
         """Return the line as HTML, with the data of the page's graph."""
-        known = None if self.is_img2img else int(steps or DEFAULT_STEPS)
+        known = None if self.is_img2img else status.known_steps(steps or DEFAULT_STEPS)
         try:
             line = status.describe(settings, host.loaded_unet(), host.model_family(), known)
         except UnsupportedUNetError as error:

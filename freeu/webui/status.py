@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +14,9 @@ from freeu.core.unet import decoder_blocks
 from freeu.settings.settings import Settings
 from freeu.settings.stage import STAGES, Stage
 
+MAX_STEPS = 1000
+"""The most steps that the graph shows one by one: about one per pixel. A run of more is shown in percent."""
+
 _PASSES = {"first": "not in the hires. fix pass", "hires": "only in the hires. fix pass"}
 _TIMESTEP_STRIDE = 9  # a divisor of 999, the first timestep
 
@@ -20,7 +24,8 @@ _TIMESTEP_STRIDE = 9  # a divisor of 999, the first timestep
 def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None) -> str:
     """Return a line such as "SDXL: b1, s1 on 4 blocks, b2, s2 on 3 blocks; steps 4 to 16 of 20".
 
-    The family of models may be empty, and the steps None, if they are unknown. Raises UnsupportedUNetError.
+    The family of models may be empty, and the steps None, if they are unknown, or too many for the graph. Raises
+    UnsupportedUNetError.
     """
     blocks = Counter(block.stage for block in decoder_blocks(unet, settings.stage_map))
     changed = {n: names for n in STAGES if (names := _changed_factors(settings.stage(n), n))}
@@ -37,8 +42,7 @@ def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None
 
 def describe_steps(settings: Settings, steps: int | None) -> str:
     """Return at which steps FreeU is active, counted from 1, or in which part of the run; and in which pass."""
-    total = _total(settings, steps)
-    active = [step for step in range(total) if strength(settings, step, total)]
+    active = [step for step, share in enumerate(_strengths(settings, _total(settings, steps))) if share]
     if not active:
         return "no step"
     if settings.clock == "noise":
@@ -56,19 +60,29 @@ def graph(settings: Settings, steps: int | None) -> dict[str, Any]:
     There is a strength for each step, or each percent of the run if the steps are unknown. With the clock "noise",
     there is one for every ninth timestep.
     """
-    total = _total(settings, steps)
     axis: dict[str, Any] = {"axis": "percent", "ends": [0, 100]}
     if settings.clock == "noise":
         axis = {"axis": "timestep", "ends": [TIMESTEPS - 1, 0]}
     elif steps is not None:
         axis = {"axis": "step", "ends": [1, steps]}
-    shown = range(0, total, _TIMESTEP_STRIDE if settings.clock == "noise" else 1)
-    return {**axis, "strengths": [round(strength(settings, step, total), 4) for step in shown]}
+    shown = _strengths(settings, _total(settings, steps))[:: _TIMESTEP_STRIDE if settings.clock == "noise" else 1]
+    return {**axis, "strengths": [round(share, 4) for share in shown]}
+
+
+def known_steps(steps: float | None) -> int | None:
+    """Return the value of a step slider, into which any number can be typed; None if the graph cannot show it."""
+    return int(steps) if steps is not None and 1 <= steps <= MAX_STEPS else None
 
 
 def _total(settings: Settings, steps: int | None) -> int:
     """Return into how many parts the run is divided."""
     return TIMESTEPS if settings.clock == "noise" else steps or 100
+
+
+@lru_cache(maxsize=1)
+def _strengths(settings: Settings, total: int) -> tuple[float, ...]:
+    """Return the strength in each part of the run. Line and graph need the same ones, so the last result is cached."""
+    return tuple(strength(settings, step, total) for step in range(total))
 
 
 def _changed_factors(stage: Stage, n: int) -> list[str]:

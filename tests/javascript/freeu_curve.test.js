@@ -61,6 +61,13 @@ describe("editing points", () => {
         assert.deepEqual(curve.addPoint(TRIANGLE, [0.2, 0.7]), [[0, 0], [0.2, 0.7], [0.5, 1], [1, 0]]);
     });
 
+    test("a curve with as many points as allowed gets no other one, but a point can be replaced", () => {
+        const points = Array.from({length: 200}, (_, index) => [index / 200, 1]);
+        assert.deepEqual(curve.parse(curve.format(points)), points);
+        assert.deepEqual(curve.addPoint(points, [1, 0]), points);
+        assert.deepEqual(curve.addPoint(points, [0, 0])[0], [0, 0]);
+    });
+
     test("a point at the same progress is replaced", () => {
         assert.deepEqual(curve.addPoint(TRIANGLE, [0.5, 0.3]), [[0, 0], [0.5, 0.3], [1, 0]]);
     });

@@ -1,9 +1,12 @@
 """The status line, and the data of the page's graph."""
 
+import math
+
 import pytest
 
 from freeu import Settings, UnsupportedUNetError, strength
-from freeu.webui.status import describe, describe_steps, graph
+from freeu.webui import status
+from freeu.webui.status import MAX_STEPS, describe, describe_steps, graph, known_steps
 from tests.unets import shared
 
 
@@ -80,3 +83,26 @@ def test_the_graph_of_the_noise_clock_starts_at_the_first_timestep(steps):
     assert (data["axis"], data["ends"]) == ("timestep", [999, 0])
     indices = range(len(data["strengths"]))
     assert data["strengths"] == pytest.approx([index / indices[-1] for index in indices], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("typed", "steps"),
+    [
+        (20.0, 20),
+        (MAX_STEPS, MAX_STEPS),
+        *((typed, None) for typed in (MAX_STEPS + 1, 1_000_000, 10**400, math.inf, math.nan, -5, 0.5, None)),
+    ],
+)
+def test_steps_that_the_graph_cannot_show_are_unknown(typed, steps):
+    assert known_steps(typed) == steps
+
+
+@pytest.mark.parametrize("clock", ["step", "noise"])
+def test_line_and_graph_compute_each_strength_once(monkeypatch, clock):
+    computed = []
+    monkeypatch.setattr(status, "strength", lambda *args: computed.append(args) or strength(*args))
+    settings = Settings(curve="0:0.5, 1:1", clock=clock)
+    for _ in range(3):  # the page asks up to three times for each change
+        describe_steps(settings, MAX_STEPS)
+        graph(settings, MAX_STEPS)
+    assert len(computed) == MAX_STEPS
