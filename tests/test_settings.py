@@ -13,7 +13,7 @@ from freeu import Settings, SettingsError, from_infotext, json_schema, presets, 
 from freeu.core.schedule import strength_at_timestep
 from freeu.settings import parameter as parameter_module
 from freeu.settings import settings as settings_module
-from freeu.settings.parameter import MAX_VALUE_LENGTH, format_value
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH, MAX_VALUE_LENGTH, format_value, readable
 from freeu.settings.settings import TABLE
 from tests.strategies import payloads, valid
 
@@ -64,11 +64,58 @@ def test_every_payload_is_accepted_or_raises_an_error_that_names_the_field(paylo
         return
     if isinstance(payload, dict):
         # start can be wrong because of a stop below it; a name that is not text is shown as its repr.
-        assert error.field in {name if isinstance(name, str) else format_value(name) for name in payload} | {"start"}
+        shown = {readable(name) if isinstance(name, str) else format_value(name) for name in payload}
+        assert error.field in shown | {"start"}
     else:
         assert error.field in {*TABLE, "settings"}
     message = f"{error.field} {error.rule}, got {format_value(error.value)}"
     assert str(error) == (f"{message}. {error.advice}" if error.advice else message)
+
+
+texts = st.text(st.characters(), max_size=200) | st.text("a\n\x1b\u202e\ud800<", min_size=900, max_size=2000)
+
+
+@given(texts)
+def test_readable_text_is_printable_short_and_stays_as_it_is(text):
+    shown = readable(text)
+    assert shown.isprintable()
+    assert len(shown) <= 80
+    assert readable(shown) == shown
+    if text.isprintable() and len(text) <= 80:
+        assert shown == text
+    assert len(readable(text, 1000)) <= 1000
+
+
+@given(texts, texts, texts, texts)
+def test_error_of_any_texts_is_printable_and_short(field, value, rule, advice):
+    """A lone surrogate is no character that a log or an answer can contain."""
+    error = SettingsError(field, value, rule, advice)
+    for shown in (str(error), error.field, error.rule, error.advice, format_value(error.value)):
+        assert shown.isprintable()
+        assert len(shown) <= MAX_MESSAGE_LENGTH
+    assert error.value == value
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ({"b1\x1b[31m": 1}, r"b1\x1b[31m is not a parameter of FreeU, got 1. The closest name is b"),
+        ({"\ud800": 1}, r"\ud800 is not a parameter of FreeU, got 1. "),
+        ({"version": "\ud800"}, r"version must be one of 1, 2, got '\ud800'"),
+        ({"curve": "0:0\n, \u202e"}, r"each progress once, got '0:0\n, \u202e'"),
+        ({"preset": "a\r\nb"}, r", got 'a\r\nb'. The closest name is "),
+        ({"x" * 10_000: 1}, f"{'x' * 77}... is not a parameter of FreeU, got 1. "),
+        (
+            {"curve": ", ".join(f"{index / 1000}:1" for index in range(201))},
+            "at most 200 points and each progress once",
+        ),
+    ],
+)
+def test_names_and_values_are_escaped_and_shortened(payload, message):
+    with pytest.raises(SettingsError) as caught:
+        Settings.parse(payload)
+    assert message in str(caught.value)
 
 
 def assert_round_trips(settings):

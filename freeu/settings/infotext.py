@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from freeu.settings.parameter import format_number
+from freeu.settings.parameter import format_number, readable
 from freeu.settings.settings import TABLE, Settings
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def from_own_infotext(infotext: Infotext) -> Settings | None:
         return None
     for key in infotext:
         if key.startswith("FreeU ") and key not in names and key != DIAGNOSTICS_KEY:
-            log.warning("infotext: %s is unknown to this version of FreeU and is ignored", key)
+            log.warning("infotext: %s is unknown to this version of FreeU and is ignored", readable(key))
     return INFOTEXT_DEFAULTS.replace(**values)
 
 

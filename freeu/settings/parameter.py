@@ -18,8 +18,8 @@ Points = tuple[tuple[float, float], ...]
 MAX_VALUE_LENGTH = 80
 """Characters of a name or a rejected value that an error message shows."""
 
-MAX_MESSAGE_LENGTH = 500
-"""Characters of a message, and of a rule, which may list presets."""
+MAX_MESSAGE_LENGTH = 1000
+"""Characters of a whole message."""
 
 MAX_CURVE_POINTS = 200
 """More than the steps of the WebUI's slider (150), so that each step can have its own strength."""
@@ -33,7 +33,8 @@ class SettingsError(ValueError):
     """
 
     def __init__(self, field: str, value: object, rule: str, advice: str = "") -> None:
-        self.field, self.rule, self.advice = readable(field, MAX_VALUE_LENGTH), readable(rule), readable(advice)
+        part = MAX_MESSAGE_LENGTH // 3  # a rule can list all presets
+        self.field, self.rule, self.advice = readable(field), readable(rule, part), readable(advice, part)
         self.value = value
         super().__init__(self.field, value, self.rule, self.advice)
 
@@ -117,7 +118,7 @@ def format_number(number: float) -> str:
     return repr(number).removesuffix(".0")
 
 
-def readable(text: str, length: int = MAX_MESSAGE_LENGTH) -> str:
+def readable(text: str, length: int = MAX_VALUE_LENGTH) -> str:
     """Return a text from outside for a log, an answer or the page: on one line, at most `length` characters.
 
     Characters that cannot be printed are escaped: control characters, lone surrogates, changes of direction.
@@ -133,7 +134,7 @@ def format_value(value: object) -> str:
         text = format_number(value) if type(value) is float else repr(value)
     except (ValueError, RecursionError):  # an int of thousands of digits, a list nested a thousand times
         text = f"a value of type {type(value).__name__}"
-    return readable(text, MAX_VALUE_LENGTH)
+    return readable(text)
 
 
 def _parse_switch(parameter: Parameter, value: object) -> bool:

@@ -42,16 +42,18 @@ def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
         return {"automatic": BY_FAMILY.get(host.model_family()), "presets": presets}
 
     @router.post("/validate")
-    def validate(settings: Any = Body(...), steps: Any = Body(20)) -> Any:  # noqa: B008
+    def validate(body: Any = Body(None)) -> Any:  # noqa: B008
         """Return the complete settings that a payload means, and what FreeU would do at each of `steps` steps.
 
-        `settings` is an object or a list, in any form that a job accepts. Status 422 says what is wrong.
+        The body is an object with `settings`, an object or a list in any form that a job accepts, and `steps`, 20 if
+        missing. Status 422 says what is wrong.
         """
         catalog.reload_if_changed()
-        args = fill_up(settings if isinstance(settings, list) else [settings])
         try:
+            settings, steps = _parse_body(body)
+            args = fill_up(settings if isinstance(settings, list) else [settings])
             parse_extra_outputs(args, {})
-            parsed = parse_arguments(args, catalog.available(), _check_steps(steps))
+            parsed = parse_arguments(args, catalog.available(), steps)
         except SettingsError as error:
             problem = {"field": error.field, "value": format_value(error.value), "allowed": error.rule}
             return JSONResponse({**problem, "message": str(error)}, status_code=422)
@@ -63,10 +65,14 @@ def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
     app.include_router(router)
 
 
-def _check_steps(steps: Any) -> int:
+def _parse_body(body: Any) -> tuple[Any, int]:
+    """Return settings and steps. fastapi's own answer to a bad body fails if the body has a lone surrogate."""
+    if not isinstance(body, dict) or "settings" not in body:
+        raise SettingsError("body", body, "must be an object with settings")
+    steps = body.get("steps", 20)
     if type(steps) is not int or not 1 <= steps <= MAX_STEPS:
         raise SettingsError("steps", steps, f"must be a whole number between 1 and {MAX_STEPS}")
-    return steps
+    return body["settings"], steps
 
 
 def _describe_step(settings: Settings, step: int, steps: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from freeu.compat.detect import from_infotext
 from freeu.compat.steps import parse_steps
 from freeu.core.unet import UnsupportedUNetError
 from freeu.settings.infotext import Infotext
-from freeu.settings.parameter import SettingsError, Value
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH, SettingsError, Value, readable
 from freeu.settings.settings import TABLE, Settings
 from freeu.webui import host, status
 from freeu.webui.gradio_compat import UNCHANGED, select, set_choices, warn
@@ -114,14 +114,15 @@ class Callbacks:
 
 def error_line(message: object) -> str:
     """Return a line of HTML in the color of errors."""
-    return f'<p style="color: var(--error-text-color, #b91c1c)">{html.escape(str(message))}</p>'
+    text = html.escape(readable(str(message), MAX_MESSAGE_LENGTH))
+    return f'<p style="color: var(--error-text-color, #b91c1c)">{text}</p>'
 
 
 def missing_preset(preset: str) -> str:
     """Return why a preset has no values."""
     if preset == AUTOMATIC:
         return "Automatic needs a loaded model of SD 1, SD 2 or SDXL."
-    return f"There is no preset {preset}."
+    return f"There is no preset {readable(preset)}."
 
 
 def paste_steps(infotext: Infotext) -> float:

@@ -14,6 +14,7 @@ import torch
 
 from freeu.diagnostics.spectrum import ColorStats, color_stats
 from freeu.settings.infotext import DIAGNOSTICS_KEY
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH, readable
 from freeu.webui import host
 from freeu.webui.job import Job
 from freeu.webui.options import SAVE_DIAGNOSTICS
@@ -69,9 +70,8 @@ def _generate_without_freeu(p: Any, processed: Any) -> list[tuple[Any, str]]:
         other = host.generate_again(p, save=save, infotext={DIAGNOSTICS_KEY: OFF}, freeu_overrides=_NO_FREEU)
     except Exception as error:
         log.exception("the images without FreeU could not be generated")
-        processed.comments += (
-            f"FreeU: the images without FreeU could not be generated: {type(error).__name__}: {error}\n"
-        )
+        reason = readable(f"{type(error).__name__}: {error}", MAX_MESSAGE_LENGTH)
+        processed.comments += f"FreeU: the images without FreeU could not be generated: {reason}\n"
         return []
     if host.was_stopped():
         return []

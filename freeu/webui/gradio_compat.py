@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,8 +54,12 @@ def set_choices(choices: Sequence[str]) -> Any:
 
 
 def warn(message: str) -> None:
-    """Show a message in a box of its own. gradio 4 renders it as HTML, and the text may come from a stranger."""
-    gr.Warning(html.escape(message, quote=False))
+    """Show a message in a box of its own.
+
+    gradio 4 renders it as HTML, and the text may come from a stranger; gradio 3 shows it as it is. "<" and a space
+    begin no tag.
+    """
+    gr.Warning(message.replace("<", "< "))
 
 
 def status_html(elem_class: str) -> Any:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import Any, NoReturn
 
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH, readable
+
 log = logging.getLogger(__name__)
 
 
@@ -25,8 +27,9 @@ class _RaiseError:
 
 def refuse(p: Any, error: Exception) -> None:
     """Make the job `p` end with `error` when sampling starts."""
-    log.error("FreeU refuses this job: %s", error)
-    p.comment(f"FreeU: {error}")  # an X/Y/Z plot does not show the errors of its cells
+    message = readable(str(error), MAX_MESSAGE_LENGTH)
+    log.error("FreeU refuses this job: %s", message)
+    p.comment(f"FreeU: {message}")  # an X/Y/Z plot does not show the errors of its cells
     p.sample = _RaiseError(error)
 
 

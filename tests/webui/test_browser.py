@@ -229,6 +229,11 @@ def test_pasting_invalid_values_shows_an_error_and_changes_nothing(page, tab):
     expect(tab.number("s1")).to_have_value("0.9")
 
 
+def test_the_box_of_an_error_shows_the_text_of_an_image_as_it_is(page, tab):
+    tab.paste(f"{INFOTEXT}, FreeU version: <i>3</i> & 4")
+    expect(page.locator(".toast-body, .toast-wrap").first).to_contain_text("got '< i>3< /i> & 4'")
+
+
 def test_send_to_img2img_copies_freeu(page, tab):
     small(page)
     tab.open()

@@ -8,6 +8,7 @@ import json
 
 import jsonschema
 import pytest
+import requests
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from PIL import Image
@@ -16,6 +17,7 @@ from freeu import Settings, SettingsError, from_infotext, presets, strength
 from freeu.compat.detect import read_image
 from freeu.compat.request import fill_up, parse_arguments
 from freeu.settings.extra_outputs import EXTRA_OUTPUTS
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH
 from freeu.settings.settings import TABLE
 from tests import strategies
 from tests.webui.client import SMALL, pixels, reason
@@ -403,6 +405,16 @@ def test_validate_describes_what_a_job_would_do(client, payload):
         ({"settings": {}, "steps": 10**9}, "steps"),
         ({"settings": 3}, "enabled"),
         ({"settings": LJLEB_LIST[:11]}, "settings"),
+        ({"steps": 20, "more": "\ud800"}, "body"),
+        ({"settings": {"\ud800": 1}}, r"\ud800"),
+        ({"settings": {"version": "\ud800"}}, "version"),
+        ({"settings": {"preset": "\ud800"}}, "preset"),
+        ({"settings": {"stage_infos": [{"\ud800": "\udfff"}]}}, r"\ud800 of stage 1"),
+        ({"settings": {"plot": "\ud800"}}, "plot"),
+        ({"settings": ["\ud800"]}, "enabled"),
+        ({"settings": "\ud800"}, "enabled"),
+        ({"settings": {}, "steps": "\ud800"}, "steps"),
+        ({"settings": {"x" * 10_000: ["y"] * 10_000}}, f"{'x' * 77}..."),
     ],
 )
 def test_validate_names_the_invalid_field(client, body, field):
@@ -410,3 +422,30 @@ def test_validate_names_the_invalid_field(client, body, field):
     assert answer.status_code == 422
     assert answer.json()["field"] == field
     assert {"value", "allowed", "message"} < answer.json().keys()
+    assert all(text.isprintable() and len(text) <= MAX_MESSAGE_LENGTH for text in answer.json().values())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b'"\\ud800"', b"[1]", b"NaN", b"\xff", b"{", b"[" * 100_000, b"1" * 5000, b'{"settings": 1e999}'],
+)
+def test_validate_answers_any_other_body_with_an_error(client, body):
+    answer = requests.post(f"{client.url}/freeu/v1/validate", data=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert "error" in answer.json() or "message" in answer.json() or "detail" in answer.json()
+
+
+@pytest.mark.parametrize("freeu", [{"\ud800\n\x1b": 1}, {"preset": "\ud800\n\x1b"}, {"curve": "\ud800\n\x1b"}])
+def test_a_job_with_a_lone_surrogate_is_refused_in_escaped_form(client, freeu):
+    job = {**SMALL, "alwayson_scripts": {"freeu": {"args": [freeu]}}}
+    answer = client.post("/sdapi/v1/txt2img", **job)
+    assert answer.status_code == 500
+    assert r"\ud800\n\x1b" in reason(answer)
+
+
+@pytest.mark.usefixtures("_reads_infotext")
+def test_an_infotext_with_a_lone_surrogate_is_refused_in_escaped_form(client):
+    _, _, parameters = client.txt2img().info["infotexts"][0].rpartition("\n")
+    answer = client.post("/sdapi/v1/txt2img", infotext=f"red apple\n{parameters}, FreeU version: \ud800")
+    assert answer.status_code == 500
+    assert r"version must be one of 1, 2, got '\ud800'" in reason(answer)

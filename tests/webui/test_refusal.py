@@ -33,6 +33,16 @@ def test_a_refused_job_ends_when_sampling_starts(caplog):
     assert Processing().sample() == "samples"
 
 
+def test_the_message_of_any_error_is_escaped_and_shortened(caplog):
+    p = Processing()
+    refuse(p, ValueError("a\n\x1b[31m\ud800" + "x" * 10_000))
+    [comment], [record] = p.comments, caplog.records
+    for text in (comment, record.getMessage()):
+        assert r"a\n\x1b[31m\ud800xxx" in text
+        assert text.isprintable()
+        assert len(text) < 1100
+
+
 def test_a_withdrawn_refusal_restores_sampling():
     p = Processing()
     refuse(p, ERROR)
