@@ -7,17 +7,24 @@ missing has the value that an image without it means.
 from __future__ import annotations
 
 import json
+import stat
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from errno import EFBIG, EINVAL
+from itertools import chain, count, islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from freeu.settings.builtin_presets import BUILTIN_PRESETS
 from freeu.settings.infotext import INFOTEXT_DEFAULTS
-from freeu.settings.parameter import SettingsError
+from freeu.settings.parameter import SettingsError, format_value
 from freeu.settings.settings import Settings
 
 VERSION = 1
+MAX_PRESETS = 1000
+"""A file of so many presets is read in 0.1 s and has 0.6 MB."""
+MAX_BYTES = 1_000_000
 MAX_NAME_LENGTH = 60
 FORBIDDEN_CHARACTERS = "\"',<>\\/"
 """Characters with a meaning in lists, in HTML or in paths."""
@@ -53,14 +60,16 @@ def check_name(name: object) -> str:
     return tidy
 
 
-def similar_names(name: str) -> Iterator[str]:
-    """Yield allowed names: first the one closest to `name`, then the same with a number."""
-    stem = _tidy(_replace_forbidden(name)) or "imported"
-    if len(stem) <= MAX_NAME_LENGTH and not _is_reserved(stem):
-        yield stem
-    for number in count(2):
-        suffix = f" ({number})"
-        yield f"{stem[: MAX_NAME_LENGTH - len(suffix)].rstrip()}{suffix}"
+def similar_names(name: str, numbers: dict[str, Iterator[int]]) -> Iterator[str]:
+    """Return allowed names: first the one closest to `name`, then the same with a number.
+
+    `numbers` are those not yet used, by name; calls that share them never try a number twice, so that many equal
+    names take linear time.
+    """
+    stem = (_tidy(_replace_forbidden(name)) or "imported")[:MAX_NAME_LENGTH].rstrip()
+    short = stem[: MAX_NAME_LENGTH - len(" (999999)")].rstrip()
+    numbered = (f"{short} ({number})" for number in numbers.setdefault(short, count(2)))
+    return numbered if _is_reserved(stem) else chain([stem], numbered)
 
 
 def to_entry(settings: Settings) -> dict[str, Any]:
@@ -73,9 +82,32 @@ def new_document(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": VERSION, "presets": dict(entries)}
 
 
-def to_text(document: Mapping[str, Any]) -> str:
-    """Return the text of a file."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+def to_bytes(document: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file. Raises BrokenFileError if the content is nested too deeply."""
+    try:
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+    except RecursionError as error:
+        raise BrokenFileError("a preset file must not be nested so deeply") from error
+    # A lone surrogate, which a file can have as an escape in JSON, is written as the same escape.
+    return f"{text}\n".encode("utf-8", "backslashreplace")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file. Raises OSError, also for a pipe, a device, and more than MAX_BYTES."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(EINVAL, "must be a regular file", str(path))
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OSError(EFBIG, f"must be at most {MAX_BYTES} bytes", str(path))
+    return content
+
+
+def describe_error(error: Exception) -> str:
+    """Return an error's message for the page: with the name of a file that cannot be used, but not its folder."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.strerror} ({Path(error.filename).name})" if error.filename else error.strerror
 
 
 def parse_document(content: bytes) -> dict[str, Any]:
@@ -92,9 +124,9 @@ def decode(content: bytes) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """Return parsed JSON. Raises BrokenFileError."""
+    """Return parsed JSON. Raises BrokenFileError, also for an object with two values of the same name."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise BrokenFileError(f"a preset file must be JSON: {error}") from error
 
@@ -110,9 +142,11 @@ def check_document(value: object) -> dict[str, Any]:
 
 
 def parse_entries(entries: Mapping[str, Any], parse: Callable[[str, Any], Settings]) -> ParsedPresets:
-    """Parse each entry on its own, so that a bad one affects no other."""
+    """Parse each entry on its own, so that a bad one affects no other. Only the first MAX_PRESETS are used."""
     parsed = ParsedPresets({}, {})
-    for name, value in entries.items():
+    if len(entries) > MAX_PRESETS:
+        parsed.errors[f"preset {MAX_PRESETS + 1} and later"] = f"a file can have at most {MAX_PRESETS} presets"
+    for name, value in islice(entries.items(), MAX_PRESETS):
         try:
             parsed.presets[name] = parse(name, value)
         except SettingsError as error:  # noqa: PERF203
@@ -134,6 +168,14 @@ def parse_named_entry(name: str, value: object) -> Settings:
     if check_name(name) != name:
         raise SettingsError("preset name", name, _NAME_RULE)
     return parse_entry(name, value)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the name {format_value(name)} must not occur twice in an object")
+    return values
 
 
 def _tidy(name: str) -> str:

@@ -11,14 +11,25 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from errno import ETIMEDOUT
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from freeu import preset_file
 from freeu.atomic_file import replace_file
-from freeu.preset_file import BrokenFileError, NewerFileError, ParsedPresets, check_name, similar_names, to_entry
+from freeu.preset_file import (
+    MAX_BYTES,
+    MAX_PRESETS,
+    BrokenFileError,
+    NewerFileError,
+    ParsedPresets,
+    check_name,
+    describe_error,
+    similar_names,
+    to_entry,
+)
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
 
@@ -43,8 +54,8 @@ class NameTakenError(SettingsError):
 class UserPresets:
     """The presets in the file at `path`, which need not exist.
 
-    Every method that changes the file raises OSError if it cannot be written, and NewerFileError, a SettingsError,
-    if a later release wrote it.
+    Every method that changes the file raises OSError if it cannot be written, NewerFileError, a SettingsError, if a
+    later release wrote it, and SettingsError if it would have more than MAX_PRESETS or MAX_BYTES.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +72,7 @@ class UserPresets:
                 with self._lock():
                     document = self._document_to_change()
         except (OSError, NewerFileError) as error:
-            return ParsedPresets({}, {self.path.name: str(error)})
+            return ParsedPresets({}, {self.path.name: describe_error(error)})
         return preset_file.parse_entries(document["presets"], preset_file.parse_named_entry)
 
     def stamp(self) -> object:
@@ -106,10 +117,12 @@ class UserPresets:
     def add(self, presets: Mapping[str, Settings]) -> ImportResult:
         """Store all presets without overwriting any: a name that is taken or not allowed is changed."""
         result = ImportResult([], {}, {})
+        numbers: dict[str, Iterator[int]] = {}
+        # What needs no lock is done before.
+        prepared = [(wanted, similar_names(wanted, numbers), to_entry(preset)) for wanted, preset in presets.items()]
         with self._change() as entries:
-            for wanted, settings in presets.items():
-                entry = to_entry(settings)
-                name = next(n for n in similar_names(wanted) if entries.get(n, entry) == entry)
+            for wanted, names, entry in prepared:
+                name = next(name for name in names if entries.get(name, entry) == entry)
                 if name in entries:
                     result.left_out[wanted] = f"the same preset exists as {name}"
                     continue
@@ -122,27 +135,43 @@ class UserPresets:
     def export(self) -> str:
         """Return the text of a preset file with all usable presets."""
         entries = {name: to_entry(settings) for name, settings in self.read().presets.items()}
-        return preset_file.to_text(preset_file.new_document(entries))
+        return preset_file.to_bytes(preset_file.new_document(entries)).decode()
 
-    def _lock(self) -> FileLock:
-        return FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT)
+    def _target(self) -> Path:
+        """Return the file itself, which other folders can link to."""
+        return Path(os.path.realpath(self.path))
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        lock = FileLock(f"{self._target()}.lock", timeout=LOCK_TIMEOUT)
+        try:
+            held = lock.acquire()
+        except Timeout as error:
+            raise OSError(ETIMEDOUT, "could not be acquired: another process holds it", lock.lock_file) from error
+        with held:
+            yield
 
     @contextmanager
     def _change(self) -> Iterator[dict[str, Any]]:
         """Yield the file's entries to change; write them at the end unless there was an error."""
         with self._lock():
             document = self._document_to_change()
-            before = preset_file.to_text(document)
-            yield document["presets"]
-            after = preset_file.to_text(document)
+            entries = document["presets"]
+            before, count_before = preset_file.to_bytes(document), len(entries)
+            yield entries
+            after = preset_file.to_bytes(document)
+            if len(entries) > max(MAX_PRESETS, count_before):
+                raise SettingsError("number of presets", len(entries), f"must be at most {MAX_PRESETS}")
+            if len(after) > MAX_BYTES:
+                raise SettingsError("size of the preset file", len(after), f"must be at most {MAX_BYTES} bytes")
             if after != before:
                 with replace_file(self.path) as temporary:
-                    temporary.write_text(after, "utf-8", newline="\n")
+                    temporary.write_bytes(after)
 
     def _document(self) -> dict[str, Any]:
         """Return the file's content, empty without a file. Raises OSError, BrokenFileError, NewerFileError."""
         try:
-            return preset_file.parse_document(self.path.read_bytes())
+            return preset_file.parse_document(preset_file.read_bytes(self.path))
         except FileNotFoundError:
             return preset_file.new_document({})
 
@@ -151,8 +180,9 @@ class UserPresets:
         try:
             return self._document()
         except BrokenFileError as error:
-            kept = self.path.with_name(f"{self.path.stem}.broken-{time.time_ns()}{self.path.suffix}")
-            os.replace(self.path, kept)
+            path = self._target()
+            kept = path.with_name(f"{path.stem}.broken-{time.time_ns()}{path.suffix}")
+            os.replace(path, kept)
             self.moved.append(f"{self.path.name} could not be read ({error}); it was kept as {kept.name}")
             log.warning("%s", self.moved[-1])
             return preset_file.new_document({})

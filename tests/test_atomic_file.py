@@ -54,3 +54,26 @@ def test_nothing_written_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), replace_file(path):
         pass
     assert path.read_text() == "old"
+
+
+def test_permissions_are_kept(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    path.chmod(0o640)
+    with replace_file(path) as temporary:
+        temporary.write_text("new")
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_symlink_stays_and_its_target_is_replaced(tmp_path, existed):
+    target, link = tmp_path / "folder" / "target.txt", tmp_path / "link.txt"
+    target.parent.mkdir()
+    if existed:
+        target.write_text("old")
+    link.symlink_to(target)
+    with replace_file(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"

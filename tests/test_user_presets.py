@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freeu import Settings, SettingsError, user_presets
-from freeu.preset_file import MAX_NAME_LENGTH, RESERVED_NAMES, NewerFileError, check_name, similar_names
+from freeu.preset_file import (
+    MAX_NAME_LENGTH,
+    MAX_PRESETS,
+    RESERVED_NAMES,
+    BrokenFileError,
+    NewerFileError,
+    check_name,
+    similar_names,
+    to_bytes,
+)
 from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import TABLE
 from freeu.user_presets import NameTakenError, UserPresets
@@ -45,6 +55,12 @@ def file_content(store):
 
 def run_python(code, *args):
     return subprocess.Popen([sys.executable, "-c", code, *map(str, args)], cwd=ROOT)
+
+
+def shown(errors):
+    """Return the messages about presets, which must have no folder of their file."""
+    assert "/" not in "".join(errors.values())
+    return errors
 
 
 def file_names(folder):
@@ -154,7 +170,20 @@ def test_allowed_names(store, name):
 @pytest.mark.parametrize(
     "name",
     [
-        *("", " ", "\u3000", "x" * (MAX_NAME_LENGTH + 1), "a\nb", "a\tb", "a\x1bb", "a\u202eb", None, 3),
+        *(
+            "",
+            " ",
+            "\u3000",
+            "x" * (MAX_NAME_LENGTH + 1),
+            "a\nb",
+            "a\tb",
+            "a\x1bb",
+            "a\u202eb",
+            "a\ud800",
+            "a\0b",
+            None,
+            3,
+        ),
         *(f"a{c}b" for c in "\"',<>\\/"),
         *(change(name) for name in RESERVED_NAMES for change in (str, str.upper, str.lower)),
     ],
@@ -177,9 +206,21 @@ def test_names_that_look_the_same_are_the_same():
 
 @given(st.text(max_size=80))
 def test_similar_names_are_allowed_and_distinct(name):
-    first, second = (new for new, _ in zip(similar_names(name), range(2), strict=False))
+    first, second = (new for new, _ in zip(similar_names(name, {}), range(2), strict=False))
     assert first != second
     assert [check_name(new) for new in (first, second)] == [first, second]
+
+
+@pytest.mark.parametrize("name", ["\u200b", "SDXL", "x" * 100])
+def test_similar_names_of_many_equal_names_take_linear_time(name):
+    """Each number is tried once, and each long name has its own."""
+    numbers, taken = {}, set()
+    for _ in range(5000):
+        taken.add(next(similar for similar in similar_names(name, numbers) if similar not in taken))
+    [unused] = map(next, numbers.values())
+    assert len(taken) == 5000
+    assert unused <= 5002
+    assert all(check_name(similar) == similar for similar in taken)
 
 
 @given(st.text(max_size=MAX_NAME_LENGTH))
@@ -188,7 +229,7 @@ def test_first_similar_name_of_an_allowed_name_is_itself(name):
         checked = check_name(name)
     except SettingsError:
         return
-    assert next(similar_names(name)) == check_name(checked) == checked
+    assert next(similar_names(name, {})) == check_name(checked) == checked
 
 
 # Import and export
@@ -219,12 +260,95 @@ def test_import_overwrites_nothing(store):
     }
 
 
+# Limits
+
+
+def write_entries(store, count):
+    entries = {f"preset {index}": {"b1": 1.1} for index in range(count)}
+    store.path.write_text(json.dumps({"version": 1, "presets": entries}))
+
+
+def test_number_of_presets_is_limited(store):
+    write_entries(store, MAX_PRESETS)
+    before = store.path.read_bytes()
+    for change in (lambda: store.save("one", SOME), lambda: store.add({"one": SOME})):
+        with pytest.raises(SettingsError, match=r"^number of presets must be at most 1000, got 1001$"):
+            change()
+    assert store.path.read_bytes() == before
+    store.delete("preset 0")
+    store.save("one", SOME)
+
+
+def test_more_presets_than_allowed_stay_in_the_file(store):
+    write_entries(store, MAX_PRESETS + 2)
+    parsed = store.read()
+    assert len(parsed.presets) == MAX_PRESETS
+    assert parsed.errors == {"preset 1001 and later": "a file can have at most 1000 presets"}
+    store.delete("preset 1")
+    assert len(file_content(store)["presets"]) == MAX_PRESETS + 1
+
+
+def test_size_of_the_file_is_limited(store):
+    curve = ", ".join(f"{index / 201}:{index / 201}" for index in range(200))
+    many = {f"preset {index}": Settings(curve=curve) for index in range(200)}
+    with pytest.raises(SettingsError, match=r"^size of the preset file must be at most 1000000 bytes, got \d+$"):
+        store.add(many)
+    assert not store.path.exists()
+
+
+def test_file_above_the_limit_is_reported_and_stays(store):
+    with store.path.open("wb") as file:
+        file.truncate(10**11)  # takes no space on the disk
+    assert shown(store.read().errors) == {"presets.json": "must be at most 1000000 bytes (presets.json)"}
+    with pytest.raises(OSError, match="must be at most 1000000 bytes"):
+        store.save("one", SOME)
+    assert store.path.stat().st_size == 10**11
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_path_of_no_regular_file_is_reported_and_not_read(store, make):
+    """Reading a pipe waits for ever, and a device can have no end."""
+    make(store.path)
+    assert shown(store.read().errors) == {"presets.json": "must be a regular file (presets.json)"}
+    with pytest.raises(OSError, match=r"presets\.json"):
+        store.save("one", SOME)
+
+
+# Permissions and links
+
+
+def test_saved_file_keeps_its_permissions(store):
+    store.save("one", SOME)
+    store.path.chmod(0o600)
+    store.save("two", OTHER)
+    assert store.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_linked_file_is_changed_under_its_own_lock(store, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / "shared.json"
+    store.path.symlink_to(target)
+    store.save("one", SOME)
+    UserPresets(target).save("two", OTHER)
+    assert list(presets(store)) == ["one", "two"]
+    assert store.path.is_symlink()
+    assert file_names(tmp_path) == {"elsewhere", "presets.json"}
+    target.write_text("{")
+    assert presets(store) == {}
+    store.save("three", SOME)
+    assert store.path.is_symlink()
+    assert [path.read_text() for path in target.parent.glob("shared.broken-*.json")] == ["{"]
+
+
 # Broken files
 
 
 BROKEN = [
     *(b"", b"{", b'{"version": 1, "presets": {"one": {"b1": 1.2}', b"\xff\xfe", b"[]", b"null", b"[" * 100_000),
     *(b'{"presets": {}}', b'{"version": 1}', b'{"version": 1, "presets": []}', b'{"version": "1", "presets": {}}'),
+    b'{"version": 1, "presets": {"one": {}, "one": {"b1": 1.2}}}',
+    b'{"version": 1, "presets": {"one": {"b1": 1.2, "b1": 1.3}}}',
+    b'{"version": 1, "presets": {"one": {}}, "presets": {"two": {}}}',
 ]
 
 
@@ -240,6 +364,13 @@ def test_broken_file_is_kept_and_reported(store, tmp_path, content):
     store.save("one", SOME)
     assert presets(store) == {"one": SOME}
     assert store.moved == [message]
+
+
+def test_name_that_occurs_twice_is_reported_by_name(store):
+    store.path.write_text('{"version": 1, "presets": {"two": {}, "one\\ud800": {"b1": 1}, "one\\ud800": {"b1": 2}}}')
+    assert presets(store) == {}
+    [message] = store.moved
+    assert r"must be JSON: the name 'one\ud800' must not occur twice in an object); it was kept as" in message
 
 
 def test_broken_files_are_never_overwritten(store, tmp_path):
@@ -271,7 +402,7 @@ def test_broken_file_that_is_locked_is_reported(store, monkeypatch):
     with FileLock(f"{store.path}.lock"):
         parsed = store.read()
     assert parsed.presets == {}
-    assert "could not be acquired" in parsed.errors["presets.json"]
+    assert "could not be acquired" in shown(parsed.errors)["presets.json"]
     assert store.path.read_bytes() == b"{"
 
 
@@ -297,6 +428,10 @@ def test_file_of_a_later_release_is_not_changed(store):
         ("SDXL", {}, "preset name must have 1 to 60 visible characters"),
         ("a,b", {}, "preset name must have 1 to 60 visible characters"),
         (" a", {}, "preset name must have 1 to 60 visible characters"),
+        ("\ud800", {"b1": 1.2}, "preset name must have 1 to 60 visible characters"),
+        ("bad", {"curve": "\ud800"}, "curve must be empty or points progress:strength"),
+        ("bad", {"\ud800": "\udfff"}, r"\ud800 is not a parameter of FreeU, got '\udfff'"),
+        ("bad", {"b1": 10**4000}, "b1 must be between -1 and 3, got 1000"),
     ],
 )
 def test_invalid_entry_is_reported_and_stays_in_the_file(store, name, entry, message):
@@ -318,11 +453,18 @@ def test_byte_order_mark_is_ignored(store):
     assert presets(store) == {"one": Settings()}
 
 
+def test_content_nested_too_deeply_to_be_written_is_an_error():
+    """Some versions of Python read more levels than they write."""
+    nested = reduce(lambda inner, _: [inner], range(20_000), 1)
+    with pytest.raises(BrokenFileError, match="must not be nested so deeply"):
+        to_bytes({"version": 1, "presets": {"deep": nested}})
+
+
 def test_path_that_cannot_be_read_is_reported_and_not_moved(store):
     store.path.mkdir()
     parsed = store.read()
     assert parsed.presets == {}
-    assert "presets.json" in parsed.errors["presets.json"]
+    assert "presets.json" in shown(parsed.errors)["presets.json"]
     with pytest.raises(OSError, match=r"presets\.json"):
         store.save("one", SOME)
     assert store.path.is_dir()
@@ -335,12 +477,12 @@ def test_error_while_writing_leaves_the_file_as_it_was(store, tmp_path, monkeypa
     store.save("old", SOME)
     before = store.path.read_bytes()
 
-    def fail(path, *args, **kwargs):
-        path.write_bytes(b"half")
+    def fail(path, content):
+        path.write_text("half")
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", fail)
+        patch.setattr(Path, "write_bytes", fail)
         with pytest.raises(OSError, match="disk full"):
             store.save("new", OTHER)
     assert store.path.read_bytes() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freeu.compat import forge, ljleb
 from freeu.preset_file import (
+    MAX_BYTES,
     BrokenFileError,
     ParsedPresets,
     check_document,
@@ -12,8 +13,6 @@ from freeu.preset_file import (
     parse_entry,
     parse_json,
 )
-
-MAX_BYTES = 1_000_000
 
 
 def read_preset_file(content: bytes) -> ParsedPresets:

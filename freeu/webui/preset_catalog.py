@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from freeu.compat.preset_import import read_preset_file
-from freeu.preset_file import BrokenFileError, NewerFileError, ParsedPresets, similar_names
+from freeu.preset_file import BrokenFileError, NewerFileError, ParsedPresets, read_bytes, similar_names
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH, readable
 from freeu.settings.presets import PRESETS, Preset
 from freeu.settings.settings import Settings
 from freeu.user_presets import UserPresets
@@ -20,6 +21,9 @@ CUSTOM = "Custom"
 
 AUTOMATIC = "Automatic"
 """Stands for the preset for the loaded model."""
+
+MAX_LISTED = 10
+"""Names or messages in a list, so that it stays readable."""
 
 BY_FAMILY = {"SD 1": "SD1.5", "SD 2": "SD2.1", "SDXL": "SDXL"}
 """The preset for each family of models."""
@@ -49,7 +53,8 @@ class PresetCatalog:
         others = [preset for preset in _other_tools_presets() if preset.name not in parsed.presets]
         self.presets: Mapping[str, Preset] = {preset.name: preset for preset in (*PRESETS, *own, *others)}
         self.own_names = [*parsed.presets, *parsed.errors]
-        self.problems = [*self.own.moved, *(f"{name} cannot be used: {error}" for name, error in parsed.errors.items())]
+        errors = [f"{readable(name)} cannot be used: {error}" for name, error in parsed.errors.items()]
+        self.problems = first_few([*self.own.moved, *errors])
 
     def reload_if_changed(self) -> bool:
         """Read the files if any of them has changed since; return True if so."""
@@ -91,6 +96,11 @@ def matching_name(settings: Settings, presets: Mapping[str, Settings], preferred
     return next((name for name in (*preferred, *presets) if presets.get(name) == enabled), CUSTOM)
 
 
+def first_few(texts: list[str]) -> list[str]:
+    """Return the texts, or some of them and how many more there are."""
+    return texts if len(texts) <= MAX_LISTED else [*texts[:MAX_LISTED], f"{len(texts) - MAX_LISTED} more"]
+
+
 def resolve_automatic(name: str) -> str:
     """Return the preset that AUTOMATIC stands for now; any other name stands for itself."""
     return BY_FAMILY.get(host.model_family(), name) if name == AUTOMATIC else name
@@ -99,9 +109,11 @@ def resolve_automatic(name: str) -> str:
 def _other_tools_presets() -> list[Preset]:
     """Return the presets of other FreeU extensions in this WebUI, named `name (tool)`. Their files are only read."""
     presets: dict[str, Preset] = {}
+    numbers: dict[str, Iterator[int]] = {}
     for tool, path in host.other_preset_files():
         for name, settings in _read(path).presets.items():
-            shown = next(similar for similar in similar_names(f"{name} ({tool})") if similar not in presets)
+            names = similar_names(f"{name} ({tool})", numbers)
+            shown = next(similar for similar in names if similar not in presets)
             presets[shown] = Preset(shown, settings, f"From the presets of {tool}.")
     return list(presets.values())
 
@@ -109,12 +121,12 @@ def _other_tools_presets() -> list[Preset]:
 def _read(path: Path) -> ParsedPresets:
     """Return the presets of another tool's file; log what cannot be used."""
     try:
-        parsed = read_preset_file(path.read_bytes())
+        parsed = read_preset_file(read_bytes(path))
     except (OSError, BrokenFileError, NewerFileError) as error:
-        log.warning("the presets in %s are not offered: %s", path, error)
+        log.warning("the presets in %s are not offered: %s", path, readable(str(error), MAX_MESSAGE_LENGTH))
         return ParsedPresets({}, {})
-    for name, message in parsed.errors.items():
-        log.warning("the preset %s in %s is not offered: %s", name, path, message)
+    for problem in first_few([f"{readable(name)}: {message}" for name, message in parsed.errors.items()]):
+        log.warning("a preset in %s is not offered: %s", path, problem)
     return parsed
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import gradio as gr
 
 from freeu.compat.preset_import import read_preset_file
-from freeu.preset_file import BrokenFileError
-from freeu.settings.parameter import SettingsError
+from freeu.preset_file import BrokenFileError, describe_error, read_bytes
+from freeu.settings.parameter import SettingsError, readable
 from freeu.settings.settings import Settings
 from freeu.user_presets import ImportResult, NameTakenError
 from freeu.webui.callbacks import error_line
 from freeu.webui.gradio_compat import QUIET, UNCHANGED, select
-from freeu.webui.preset_catalog import PresetCatalog
+from freeu.webui.preset_catalog import PresetCatalog, first_few
 
 Updates = dict[Any, Any]
 """Updates of the page by component."""
@@ -34,7 +34,7 @@ def _show_errors(act: Callable[..., Updates]) -> Callable[..., Updates]:
         try:
             return act(panel, *inputs)
         except ERRORS as error:
-            return {panel.message: error_line(error)}
+            return {panel.message: error_line(describe_error(error))}
 
     return handle
 
@@ -96,19 +96,19 @@ class PresetPanel:
         try:
             name = self.catalog.own.save(name, Settings.parse(values))
         except NameTakenError as taken:
-            return self._ask("overwrite", str(taken.value), f"Overwrite {taken.value}?", "Overwrite")
+            return self._ask("overwrite", str(taken.value), "Overwrite")
         return self._finish(f"Saved {name}.", name)
 
     @_show_errors
     def _ask_rename(self, name: str) -> Updates:
         name = self._check_own(name)
-        question = self._ask("rename", name, f"Rename {name}?", "Rename")
+        question = self._ask("rename", name, "Rename")
         return {**question, self.new_name: gr.update(value=name, visible=True)}
 
     @_show_errors
     def _ask_delete(self, name: str) -> Updates:
         name = self._check_own(name)
-        return self._ask("delete", name, f"Delete {name}?", "Delete")
+        return self._ask("delete", name, "Delete")
 
     @_show_errors
     def _confirm(self, pending: tuple[str, str], new_name: str, *values: Any) -> Updates:
@@ -119,13 +119,13 @@ class PresetPanel:
             return self._finish(f"Saved {name}.", name)
         if action == "rename":
             renamed = self.catalog.own.rename(name, new_name)
-            return self._finish(f"Renamed {name} to {renamed}.", renamed)
+            return self._finish(f"Renamed {readable(name)} to {renamed}.", renamed)
         self.catalog.own.delete(name)
-        return {**self._finish(f"Deleted {name}."), self.name: ""}
+        return {**self._finish(f"Deleted {readable(name)}."), self.name: ""}
 
     @_show_errors
     def _import(self, upload: Any) -> Updates:
-        parsed = read_preset_file(Path(upload.name).read_bytes())
+        parsed = read_preset_file(read_bytes(Path(upload.name)))
         result = self.catalog.own.add(parsed.presets)
         return self._finish(_describe(result._replace(left_out={**result.left_out, **parsed.errors})))
 
@@ -139,11 +139,11 @@ class PresetPanel:
         )
         return {self.file: gr.update(value=str(path), visible=count > 0), self.message: _paragraph(text)}
 
-    def _ask(self, action: str, name: str, question: str, yes: str) -> Updates:
+    def _ask(self, action: str, name: str, yes: str) -> Updates:
         return {
             self.pending: (action, name),
             self.question: gr.update(visible=True),
-            self.question_text: _paragraph(question),
+            self.question_text: _paragraph(f"{yes} {readable(name)}?"),
             self.new_name: gr.update(visible=False),
             self.yes: gr.update(value=yes),
             self.message: "",
@@ -178,6 +178,7 @@ def _button(label: str, elem_id: str, variant: str = "secondary") -> Any:
 
 def _describe(result: ImportResult) -> str:
     """Return what happened to imported presets, in one sentence each."""
-    renamed = [f"{name} is now {new}" for name, new in result.renamed.items()]
-    left_out = [f"{name} was left out: {reason}" for name, reason in result.left_out.items()]
-    return ". ".join([f"Imported: {', '.join(result.added) or 'none'}", *renamed, *left_out]) + "."
+    added = ", ".join(first_few(result.added)) or "none"
+    renamed = [f"{readable(name)} is now {new}" for name, new in result.renamed.items()]
+    left_out = [f"{readable(name)} was left out: {reason}" for name, reason in result.left_out.items()]
+    return ". ".join([f"Imported: {added}", *first_few(renamed), *first_few(left_out)]) + "."

@@ -245,6 +245,28 @@ def test_changed_files_of_other_tools_are_read_again_and_a_broken_one_is_left_ou
     assert (ljleb / "presets.json").read_text() == "{"
 
 
+def test_many_names_that_are_not_allowed_have_numbers(other_extensions, catalog):
+    ljleb, _ = other_extensions
+    names = ["\u200b" * length for length in range(1, 500)]
+    (ljleb / "presets.json").write_text(json.dumps({name: {"stage_infos": []} for name in names}))
+    catalog.reload()
+    ours = [name for name in catalog.presets if name.endswith("(ljleb)") or "(ljleb) (" in name]
+    assert len(ours) == len(names)
+
+
+def test_problems_of_presets_are_short(catalog, own, caplog, other_extensions):
+    bad = {f"bad \x1b\ud800 {index}": {"stage_infos": [{"\ud800": 1}]} for index in range(500)}
+    (other_extensions[0] / "presets.json").write_text(json.dumps(bad))
+    own.path.write_text(json.dumps({"version": 1, "presets": bad}))
+    catalog.reload()
+    assert len(catalog.problems) == 11
+    assert catalog.problems[0].startswith(r"bad \x1b\ud800 0 cannot be used: preset name must have 1 to 60 visible ")
+    assert catalog.problems[-1] == "490 more"
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 11
+    assert all(message.isprintable() for message in [*messages, *catalog.problems])
+
+
 # The WebUI's settings
 
 
