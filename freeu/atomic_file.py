@@ -19,6 +19,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # a link there would be written through
     try:
         yield temporary
         with suppress(FileNotFoundError):

@@ -56,6 +56,17 @@ def test_nothing_written_is_an_error(tmp_path):
     assert path.read_text() == "old"
 
 
+def test_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path):
+    path, other = tmp_path / "file.txt", tmp_path / "other.txt"
+    other.write_text("other")
+    (tmp_path / "file.txt.tmp").symlink_to(other)
+    with replace_file(path) as temporary:
+        temporary.write_text("new")
+    assert other.read_text() == "other"
+    assert path.read_text() == "new"
+    assert not path.is_symlink()
+
+
 def test_permissions_are_kept(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")

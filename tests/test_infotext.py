@@ -55,8 +55,15 @@ def test_missing_keys_mean_their_infotext_default():
 def test_unknown_keys_are_logged_and_ignored(caplog):
     assert from_infotext({"FreeU b1": "1.1", "FreeU sparkle": "3", DIAGNOSTICS_KEY: "x"}) == Settings(b1=1.1)
     assert [record.getMessage() for record in caplog.records] == [
-        "infotext: FreeU sparkle is unknown to this version of FreeU and is ignored"
+        "infotext: keys unknown to this version of FreeU are ignored: FreeU sparkle"
     ]
+
+
+def test_many_unknown_keys_are_one_short_line_of_the_log(caplog):
+    from_infotext({"FreeU b1": "1.1", **{f"FreeU \n\x1b{index}": "1" for index in range(1000)}})
+    [record] = caplog.records
+    assert record.getMessage().isprintable()
+    assert len(record.getMessage()) < 200
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_node_tests(node):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-fragments = st.sampled_from([*"0123456789.:,-+ eE_x", "0:0, ", "0.5:1, ", "1:0", "0.25:0.5, "])
+fragments = st.sampled_from([*"0123456789.:,-+ eE_x１٣²", "inf", "nan", "0:0, ", "0.5:1, ", "1:0", "0.25:0.5, "])
 texts = st.lists(fragments, max_size=8).map("".join)
 
 
@@ -45,7 +45,19 @@ texts = st.lists(fragments, max_size=8).map("".join)
 def test_page_and_python_parse_curves_alike(node, generated):
     # One process parses many curves, since node is slow to start.
     longest = ", ".join(f"{progress / 1000}:1" for progress in range(MAX_CURVE_POINTS))
-    known = ["", "0:0, 1:1", "1:0, 0:1", "0.5:0, .5:1", "0:0:0", "1_0:1", " 1e-1 : .5 ,", "0:1,,1:+1", "-0:1", "0:-0"]
+    known = [
+        "",
+        "0:0, 1:1",
+        "1:0, 0:1",
+        "0.5:0, .5:1",
+        "0:0:0",
+        "1_0:1",
+        " 1e-1 : .5 ,",
+        "0:1,,1:+1",
+        "-0:1",
+        "0:-0",
+        "０:１",
+    ]
     known += [longest, f"{longest}, ", f"{longest}, 1:1"]
     curves = [*known, *generated]
     output = subprocess.check_output([node, "-e", PARSE], cwd=ROOT, input=json.dumps(curves), text=True)

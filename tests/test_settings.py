@@ -102,6 +102,8 @@ def test_error_of_any_texts_is_printable_and_short(field, value, rule, advice):
     [
         ({"b1\x1b[31m": 1}, r"b1\x1b[31m is not a parameter of FreeU, got 1. The closest name is b"),
         ({"\ud800": 1}, r"\ud800 is not a parameter of FreeU, got 1. "),
+        ({"b1": "１.３"}, "b1 must be between -1 and 3, got '１.３'"),
+        ({"b1": "1" * 10**6}, f"b1 must be between -1 and 3, got '{'1' * 76}..."),
         ({"version": "\ud800"}, r"version must be one of 1, 2, got '\ud800'"),
         ({"curve": "0:0\n, \u202e"}, r"each progress once, got '0:0\n, \u202e'"),
         ({"preset": "a\r\nb"}, r", got 'a\r\nb'. The closest name is "),

@@ -48,9 +48,9 @@ def from_own_infotext(infotext: Infotext) -> Settings | None:
     values = {names[key]: value for key, value in infotext.items() if key in names}
     if not values:
         return None
-    for key in infotext:
-        if key.startswith("FreeU ") and key not in names and key != DIAGNOSTICS_KEY:
-            log.warning("infotext: %s is unknown to this version of FreeU and is ignored", readable(key))
+    unknown = [key for key in infotext if key.startswith("FreeU ") and key not in names and key != DIAGNOSTICS_KEY]
+    if unknown:
+        log.warning("infotext: keys unknown to this version of FreeU are ignored: %s", readable(", ".join(unknown)))
     return INFOTEXT_DEFAULTS.replace(**values)
 
 

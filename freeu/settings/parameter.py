@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -41,6 +42,10 @@ class SettingsError(ValueError):
     def __str__(self) -> str:
         message = f"{self.field} {self.rule}, got {format_value(self.value)}"
         return f"{message}. {self.advice}" if self.advice else message
+
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""As in javascript/freeu_curve.js. Python also reads 1_3 as 13, and digits of other scripts."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ def _parse_point(text: str) -> tuple[float, float]:
 def _parse_number(value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, str)):
         raise ValueError("not a number")
-    if isinstance(value, str) and "_" in value:  # Python reads 1_3 as 13
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         raise ValueError("not a number")
     try:
         number = float(value)

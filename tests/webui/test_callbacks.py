@@ -60,7 +60,9 @@ def test_a_box_shows_the_text_of_a_strangers_image_and_no_tag(callbacks, monkeyp
     assert value in shown[0].replace("< ", "<").replace("a <b", "a < b")
 
 
-@pytest.mark.parametrize("make", [lambda path: None, os.mkdir, os.mkfifo, lambda path: path.write_bytes(bytes(MAX_BYTES + 1))])
+@pytest.mark.parametrize(
+    "make", [lambda path: None, os.mkdir, os.mkfifo, lambda path: path.write_bytes(bytes(MAX_BYTES + 1))]
+)
 def test_a_file_that_cannot_be_imported_is_named_without_its_folder(tmp_path, make):
     path = tmp_path / "presets.json"
     make(path)
