@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -79,10 +78,9 @@ def _total(settings: Settings, steps: int | None) -> int:
     return TIMESTEPS if settings.clock == "noise" else steps or 100
 
 
-@lru_cache(maxsize=1)
-def _strengths(settings: Settings, total: int) -> tuple[float, ...]:
-    """Return the strength in each part of the run. Line and graph need the same ones, so the last result is cached."""
-    return tuple(strength(settings, step, total) for step in range(total))
+def _strengths(settings: Settings, total: int) -> list[float]:
+    """Return the strength in each part of the run."""
+    return [strength(settings, step, total) for step in range(total)]
 
 
 def _changed_factors(stage: Stage, n: int) -> list[str]:

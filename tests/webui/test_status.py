@@ -5,7 +5,6 @@ import math
 import pytest
 
 from freeu import Settings, UnsupportedUNetError, strength
-from freeu.webui import status
 from freeu.webui.status import MAX_STEPS, describe, describe_steps, graph, known_steps
 from tests.unets import shared
 
@@ -95,14 +94,3 @@ def test_the_graph_of_the_noise_clock_starts_at_the_first_timestep(steps):
 )
 def test_steps_that_the_graph_cannot_show_are_unknown(typed, steps):
     assert known_steps(typed) == steps
-
-
-@pytest.mark.parametrize("clock", ["step", "noise"])
-def test_line_and_graph_compute_each_strength_once(monkeypatch, clock):
-    computed = []
-    monkeypatch.setattr(status, "strength", lambda *args: computed.append(args) or strength(*args))
-    settings = Settings(curve="0:0.5, 1:1", clock=clock)
-    for _ in range(3):  # the page asks up to three times for each change
-        describe_steps(settings, MAX_STEPS)
-        graph(settings, MAX_STEPS)
-    assert len(computed) == MAX_STEPS
