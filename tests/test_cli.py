@@ -240,7 +240,7 @@ def test_infotext_is_read_as_it_was_written(prompt, keys):
 
 REQUESTS = {
     "ours": ({"preset": "SDXL gentle", "start": 0.2}, BUILTIN["SDXL gentle"].replace(start=0.2)),
-    "ours, a list": ([True, "1", 1.3], Settings(version="1", b1=1.3)),
+    "ours, a list": ([*Settings(version="1", b1=1.3).to_dict().values()], Settings(version="1", b1=1.3)),
     "ljleb's": ({"stage_infos": [{"backbone_factor": 1.3}]}, Settings(version="1", b1=1.3, s1=1, b2=1, s2=1)),
     "ljleb's list": (
         [True, 0.0, 1.0, 0.0, "Version 2", 1.3, 0.9, 0, 0.5, 0, 1, 1.4, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1],
@@ -275,7 +275,7 @@ def test_request_without_freeu():
         ({"b1": 9}, "b1"),
         ({"alwayson_scripts": []}, "alwayson_scripts"),
         ({"alwayson_scripts": {"freeu": {}}}, "freeu"),
-        (["much"], "enabled"),
+        (["much"], "settings"),
     ],
 )
 def test_error_names_the_field_of_an_invalid_request(request_, field):

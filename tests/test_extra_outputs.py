@@ -3,7 +3,7 @@
 import pytest
 
 from freeu import SettingsError
-from freeu.compat.request import INITIAL_ARGUMENTS
+from freeu.compat.request import fill_up
 from freeu.settings.extra_outputs import ExtraOutputs, parse_extra_outputs, without_extra_outputs
 from freeu.settings.settings import TABLE
 
@@ -11,9 +11,10 @@ from freeu.settings.settings import TABLE
 @pytest.mark.parametrize(
     ("args", "overrides", "expected"),
     [
-        (INITIAL_ARGUMENTS, {}, ExtraOutputs()),
-        ([*INITIAL_ARGUMENTS[: len(TABLE)], True, False], {}, ExtraOutputs(plot=True)),
-        ([*INITIAL_ARGUMENTS[: len(TABLE)], False, True], {}, ExtraOutputs(compare=True)),
+        ([], {}, ExtraOutputs()),
+        (fill_up([]), {}, ExtraOutputs()),
+        ([*fill_up([])[: len(TABLE)], True, False], {}, ExtraOutputs(plot=True)),
+        ([*fill_up([])[: len(TABLE)], None, True], {}, ExtraOutputs(compare=True)),
         ([True], {}, ExtraOutputs()),
         ([{"plot": True}], {}, ExtraOutputs(plot=True)),
         ([{"plot": "true", "compare": True, "b1": 1.1}], {}, ExtraOutputs(plot=True, compare=True)),

@@ -54,26 +54,23 @@ def from_request(payload: Mapping[str, Any], steps: int) -> Settings:
 
     Missing values mean `enable` true, version 1 and factors of 1. A start or stop that is a whole number is a step.
     """
-    stages = payload.get("stage_infos", [])
-    if not _is_list_of_objects(stages) or len(stages) > len(STAGES):
-        raise SettingsError(
-            "stage_infos", stages, f"must be a list of at most {len(STAGES)} stages with names and values"
-        )
     return Settings.parse(
         {
             "enabled": payload.get("enable", True),
-            "version": payload.get("version", "1"),
+            "version": _version(payload.get("version", "1")),
             "start": _request_share(payload.get("start_ratio", 0.0), steps),
             "stop": _request_share(payload.get("stop_ratio", 1.0), steps),
             "smoothness": payload.get("transition_smoothness", 0.0),
-            **_stages(stages),
+            **_stages(_group_stages(payload.get("stage_infos", []))),
         }
     )
 
 
 def is_list(args: Sequence[Any]) -> bool:
-    """Return True for its positional list, whose fifth value is "Version 1" or "Version 2"."""
-    return len(args) > 4 and isinstance(args[4], str) and args[4].startswith("Version ")
+    """Return True for its positional list: the version, a text, is the fifth value. In our list, it is the second."""
+    if len(args) < 5 or not isinstance(args[4], str):
+        return False
+    return args[4].startswith("Version ") or not isinstance(args[1], str)
 
 
 def from_list(args: Sequence[Any]) -> Settings:
@@ -81,12 +78,14 @@ def from_list(args: Sequence[Any]) -> Settings:
 
     Start and stop are shares of the run here. Raises SettingsError.
     """
+    if len(args) != LIST_LENGTH:
+        raise SettingsError(
+            "settings", list(args), f"must be {LIST_LENGTH} values in a list for ljleb/sd-webui-freeu", "Send an object"
+        )
     enable, start, stop, smoothness, version, *stages = args
     names = [f"{name}{n}" for n in STAGES for name, _ in STAGE_FIELDS.values()]
     schedule = {"enabled": enable, "start": start, "stop": stop, "smoothness": smoothness}
-    return Settings.parse(
-        {**schedule, "version": version.removeprefix("Version "), **dict(zip(names, stages, strict=True))}
-    )
+    return Settings.parse({**schedule, "version": _version(version), **dict(zip(names, stages, strict=True))})
 
 
 def from_preset_file(value: object) -> ParsedPresets:
@@ -114,6 +113,24 @@ def _parse_preset(name: str, preset: Mapping[str, Any]) -> Settings:
             **_stages(stages),
         }
     )
+
+
+def _version(version: Any) -> Any:
+    """Return our version; its page's name for it is "Version 2"."""
+    return version.removeprefix("Version ") if isinstance(version, str) else version
+
+
+def _group_stages(values: Any) -> list[Mapping[str, Any]]:
+    """Return a request's stages, each of which is an object, or up to six values in a row. Raises SettingsError."""
+    stages: list[Mapping[str, Any]] = []
+    rest = values if isinstance(values, list) and len(values) <= len(STAGES) * len(STAGE_FIELDS) else None
+    while rest:
+        is_object = isinstance(rest[0], Mapping)
+        stages.append(rest[0] if is_object else dict(zip(STAGE_FIELDS, rest, strict=False)))
+        rest = rest[1 if is_object else len(STAGE_FIELDS) :]
+    if rest is None or len(stages) > len(STAGES):
+        raise SettingsError("stage_infos", values, f"must be a list of at most {len(STAGES)} stages")
+    return stages
 
 
 def _stages(stages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """API requests: the arguments of this extension's script, of ljleb's and of Forge's.
 
-A host fills a short list of arguments up with the page's initial values before it calls the script.
+A host fills up a short list of arguments with initial values before it calls the script. For this extension, these
+are None, so that a list's length is known: a short list may be meant for another tool.
 """
 
 from __future__ import annotations
@@ -17,34 +18,35 @@ from freeu.settings.settings import TABLE, Settings
 SCRIPT = "freeu"
 """The name of this extension's script in the API, and of ljleb's."""
 
-INITIAL_ARGUMENTS: list[Any] = [
-    False,
-    *(parameter.default for name, parameter in TABLE.items() if name != "enabled"),
-    *(output.default for output in EXTRA_OUTPUTS.values()),
-]
-"""The initial values of the page's controls, in the order of the script's arguments."""
+ARGUMENTS = len(TABLE) + len(EXTRA_OUTPUTS)
+"""How many arguments the script has: a value per parameter and per extra output."""
 
 
 def fill_up(args: Sequence[Any]) -> list[Any]:
     """Return the arguments as the host passes them on: short lists are filled up, long ones are cut."""
-    return [*args, *INITIAL_ARGUMENTS[len(args) :]][: len(INITIAL_ARGUMENTS)]
+    return [*args, *[None] * ARGUMENTS][:ARGUMENTS]
 
 
 def parse_arguments(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> Settings:
     """Read the settings in a script's arguments; extra outputs are ignored. Raises SettingsError.
 
     The arguments are our values in the order of the table, or an object in the first place, with our names or those
-    of ljleb's extension, or the list of ljleb's extension. `steps` is how many steps the job samples.
+    of ljleb's extension, or the list of ljleb's extension. No arguments mean FreeU off. `steps` is how many steps the
+    job samples.
     """
-    first = args[0]
+    given = _without_filling(args)
+    first = given[0] if given else False
     if isinstance(first, Mapping):
-        # The values after the object are the page's initial ones. Invalid ones were meant for something.
-        Settings.parse([False, *args[1 : len(TABLE)]])
+        # Initial values may follow the object. Invalid ones were meant for something.
+        Settings.parse([False, *given[1 : len(TABLE)]])
         values = without_extra_outputs(first)
         return ljleb.from_request(values, steps) if ljleb.is_request(values) else Settings.parse(values, presets)
-    if ljleb.is_list(args):
-        return ljleb.from_list(_check_complete(args[: ljleb.LIST_LENGTH]))
-    return Settings.parse(args[: len(TABLE)])
+    if ljleb.is_list(given):
+        return ljleb.from_list(given[: ljleb.LIST_LENGTH])
+    if given != [False] and 0 < len(given) < len(TABLE):
+        rule = f"must be an object of names and values, or a list of {len(TABLE)} values"
+        raise SettingsError("settings", given, rule, "A shorter list may be meant for another tool")
+    return Settings.parse(given[: len(TABLE)] or [False])
 
 
 def parse_request(payload: Any, steps: int | None) -> Settings | None:
@@ -83,14 +85,9 @@ def _parse_own_or_ljleb(args: list[Any], steps: int | None) -> Settings:
     return parse_arguments(fill_up(args), BUILTIN, steps or 1)
 
 
-def _check_complete(args: Sequence[Any]) -> Sequence[Any]:
-    """Refuse a list for ljleb's extension that the host filled up with our values, which mean something else."""
-    stages, last = args[5:], ljleb.LIST_LENGTH - 1
-    if args[last] == INITIAL_ARGUMENTS[last] or any(isinstance(value, (str, bool)) for value in stages):
-        raise SettingsError(
-            "settings",
-            list(args),
-            f"must be {ljleb.LIST_LENGTH} values in a list for ljleb/sd-webui-freeu",
-            f"A list that ends in {stages[-1]} looks like a shorter one; send an object with stage_infos",
-        )
-    return args
+def _without_filling(args: Sequence[Any]) -> list[Any]:
+    """Return the arguments without the None at their end, which a host added."""
+    given = list(args)
+    while given and given[-1] is None:
+        given.pop()
+    return given

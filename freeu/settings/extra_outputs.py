@@ -38,10 +38,12 @@ class ExtraOutputs(NamedTuple):
 def parse_extra_outputs(args: Sequence[Any], overrides: Mapping[str, Any]) -> ExtraOutputs:
     """Read the extra outputs from a script's arguments and from the overrides of an X/Y/Z plot.
 
-    The arguments are an object in the first place, or one value per control. Raises SettingsError.
+    The arguments are an object in the first place, or one value per control; None is a value that was not given.
+    Raises SettingsError.
     """
-    first = args[0] if isinstance(args[0], Mapping) else {}
-    positional = dict(zip(EXTRA_OUTPUTS, args[len(TABLE) :], strict=False))
+    first = args[0] if args and isinstance(args[0], Mapping) else {}
+    outputs = zip(EXTRA_OUTPUTS, args[len(TABLE) :], strict=False)
+    positional = {name: value for name, value in outputs if value is not None}
     named = {RENAMED.get(name, name): value for values in (first, overrides) for name, value in values.items()}
     values = {**positional, **{name: value for name, value in named.items() if name in EXTRA_OUTPUTS}}
     return ExtraOutputs(**{name: bool(parse_value(name, EXTRA_OUTPUTS[name], value)) for name, value in values.items()})

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import gradio as gr
 from modules import script_callbacks, scripts
 
+from freeu.compat.request import ARGUMENTS
 from freeu.settings.extra_outputs import ExtraOutputs, parse_extra_outputs
 from freeu.settings.infotext import infotext_key, to_infotext
 from freeu.settings.parameter import SettingsError
@@ -44,14 +46,15 @@ class FreeU(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """Create the controls. The host calls this again to read their initial values."""
+        """Create the controls. The host calls this again for the initial values in the API: none of ours are given."""
+        if self.controls_shown is not None:
+            return [gr.State() for _ in range(ARGUMENTS)]
         controls = Controls(self.catalog, self.title(), self.elem_id, is_img2img)
         self.infotext_fields = controls.paste_fields()
         self.paste_field_names = [target for _, target in self.infotext_fields[:-2]]
         self.controls_shown = controls
         if is_img2img:
             self._share_presets()
-        # The host's step slider is on this page, or nowhere if only the initial values are read.
         slider, self._steps_slider = self._steps_slider, None
         if slider is None:
             self._waiting_for_steps = controls

@@ -23,6 +23,7 @@ from tests import strategies
 from tests.webui.client import SMALL, pixels, reason
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
+FULL_LIST = list(Settings(**ON).to_dict().values())
 LJLEB_LIST = [True, 0.5, 1.0, 0.0, "Version 1", 1.5, 0.5, 0, 0.5, 0, 1, 1.6, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1]
 LJLEB_OBJECT = {
     "start_ratio": 2,  # of SMALL's 4 steps
@@ -72,9 +73,12 @@ def test_freeu_changes_the_image_in_the_same_way_each_time(client, off):
 @pytest.mark.parametrize(
     ("payloads", "expected"),
     [
-        ([list(Settings(**ON).to_dict().values()), [True, "2", 1.5, 0.5, 1.6, 0.2]], ON),
+        ([FULL_LIST, [*FULL_LIST, False, False]], ON),
         ([[{"preset": "SD1.5"}], [{"preset": "SD1.5", "version": 2}]], presets.BUILTIN["SD1.5"].to_dict()),
-        ([LJLEB_LIST, [LJLEB_OBJECT]], {**ON, "version": "1", "start": 0.5}),
+        (
+            [LJLEB_LIST, [LJLEB_OBJECT], [{**LJLEB_OBJECT, "version": "Version 1"}]],
+            {**ON, "version": "1", "start": 0.5},
+        ),
     ],
     ids=["list", "preset", "ljleb"],
 )
@@ -172,8 +176,9 @@ def test_an_invalid_infotext_is_rejected_by_name(client):
         ([{"curve": "0:0, 2:1"}], "curve must be empty or points progress:strength"),
         ([{"preset": "SDXXL"}], "preset must be one of "),
         ([{"enable": True, "b1": 1.2}], "enable is not a parameter of FreeU, got True"),
-        ([True, "3"], "version must be one of 1, 2, got '3'"),
-        (["on"], "enabled must be true or false, got 'on'"),
+        ([True, "3", *FULL_LIST[2:]], "version must be one of 1, 2, got '3'"),
+        (["on"], "settings must be an object of names and values, or a list of 28 values, got ['on']"),
+        ([True, 1, 1.02, 0.99, 0.95, 0.0, 1.0], "settings must be an object of names and values, or a list of 28"),
         (LJLEB_LIST[:11], "settings must be 23 values in a list for ljleb/sd-webui-freeu, got "),
     ],
 )
@@ -383,7 +388,7 @@ def test_the_presets_are_listed(client):
     assert all(preset["help"] for preset in listed.values())
 
 
-@pytest.mark.parametrize("payload", [{"preset": "SDXL", "start": 0.25}, LJLEB_LIST, LJLEB_OBJECT, [True, "1"]])
+@pytest.mark.parametrize("payload", [{"preset": "SDXL", "start": 0.25}, LJLEB_LIST, LJLEB_OBJECT, FULL_LIST])
 def test_validate_describes_what_a_job_would_do(client, payload):
     answer = client.post("/freeu/v1/validate", settings=payload, steps=4).json()
     settings = Settings(**answer["settings"])
@@ -403,7 +408,8 @@ def test_validate_describes_what_a_job_would_do(client, payload):
         ({"settings": {}, "steps": 0}, "steps"),
         ({"settings": {}, "steps": True}, "steps"),
         ({"settings": {}, "steps": 10**9}, "steps"),
-        ({"settings": 3}, "enabled"),
+        ({"settings": 3}, "settings"),
+        ({"settings": [True, "2"]}, "settings"),
         ({"settings": LJLEB_LIST[:11]}, "settings"),
         ({"steps": 20, "more": "\ud800"}, "body"),
         ({"settings": {"\ud800": 1}}, r"\ud800"),

@@ -12,7 +12,7 @@ from modules.infotext_utils import parse_generation_parameters
 from PIL import Image
 
 from freeu import from_infotext, presets
-from freeu.compat.request import INITIAL_ARGUMENTS
+from freeu.compat.request import fill_up
 from freeu.settings.extra_outputs import EXTRA_OUTPUTS
 from freeu.settings.settings import TABLE
 from freeu.webui import script as webui_script
@@ -196,17 +196,23 @@ def test_params_txt_contains_the_settings(host, job):
 # The page
 
 
-def test_ui_can_run_again_and_returns_one_control_per_parameter(host):
+def test_ui_returns_one_control_per_parameter(host):
     for runner in (host.scripts.scripts_txt2img, host.scripts.scripts_img2img):
-        with gr.Blocks():
-            again = our_script(runner).ui(runner is host.scripts.scripts_img2img)
+        controls = our_script(runner).controls
         parameters = [*list(TABLE.values())[1:], *EXTRA_OUTPUTS.values()]
-        assert [control.value for control in again] == [False, *(parameter.default for parameter in parameters)]
-        assert [control.value for control in again] == INITIAL_ARGUMENTS
-        assert [type(control) for control in again] == [type(control) for control in our_script(runner).controls]
-        ids = [control.elem_id for control in again]
+        assert [control.value for control in controls] == [False, *(parameter.default for parameter in parameters)]
+        ids = [control.elem_id for control in controls]
         assert len(set(ids)) == len(TABLE) + len(EXTRA_OUTPUTS)
         assert all(("img2img" if our_script(runner).is_img2img else "txt2img") in elem_id for elem_id in ids)
+
+
+def test_ui_runs_again_for_the_initial_values_in_the_api(host):
+    """They are none, so that a list of an API request is known from the values that the host adds."""
+    script = our_script(host.scripts.scripts_txt2img)
+    shown = script.controls_shown
+    with gr.Blocks():
+        assert [control.value for control in script.ui(False)] == fill_up([])
+    assert script.controls_shown is shown
 
 
 @pytest.mark.parametrize("parameter", [*TABLE.values(), *EXTRA_OUTPUTS.values()], ids=lambda parameter: parameter.label)

@@ -13,17 +13,13 @@ from tests import strategies
 
 LJLEB_STAGES = [1.2, 0.9, 0.0, 0.5, 0.0, 1.0, 1.4, 0.2, 0.25, 0.75, 0.1, 1.1, 1.0, 1.0, 0.0, 0.5, 0.0, 1.0]
 LJLEB = Settings(version="1", b1=1.2, s1=0.9, b2=1.4, s2=0.2, offset2=0.25, width2=0.75, cutoff2=0.1, high2=1.1)
+DEFAULTS = list(Settings().to_dict().values())
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 
 
 def parse(*args, steps=20, **overrides):
-    """Parse arguments as the host passes them on: filled up with the page's initial values, or cut."""
+    """Parse arguments as the host passes them on: filled up with None, or cut."""
     return parse_script_args(fill_up(args), presets.BUILTIN, steps, overrides)
-
-
-def test_the_initial_values_of_the_page_are_off():
-    assert not parse().enabled
-    assert parse() == Settings(enabled=False)
 
 
 @given(strategies.valid)
@@ -31,15 +27,46 @@ def test_flat_names_mean_the_same_as_in_settings_parse(payload):
     assert parse(payload) == Settings.parse(payload)
 
 
-@given(strategies.valid, st.integers(1, len(TABLE)))
-def test_a_list_is_read_in_the_order_of_the_table(payload, length):
+@given(strategies.valid)
+def test_a_list_is_read_in_the_order_of_the_table(payload):
     values = Settings.parse(payload).to_dict()
     assert parse(*values.values()) == Settings(**values)
-    try:
-        shorter = Settings(**dict(zip(TABLE, fill_up(list(values.values())[:length]), strict=False)))
-    except SettingsError:  # start is after the initial stop
-        return
-    assert parse(*list(values.values())[:length]) == shorter
+    assert parse(*values.values(), True) == Settings(**values)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [True, 1, 1.02, 0.99, 0.95, 0.0, 1.0],  # Forge's list, valid as ours: version 1, no active step
+        [True, 1.01, 1.02, 0.99, 0.95, 0.0, 1.0],
+        [False, 1.01, 1.02, 0.99, 0.95, 0.0, 1.0],
+        [True, 2, 1.3, 0.9, 0.2],  # reForge's
+        [True],
+        [True, "2", 1.3, 0.9, 1.4, 0.2],
+        list(Settings().to_dict().values())[:-1],
+        [True, 0.0, 1.0, 0.0, 1, 1.2, 0.9],
+        ["yes"],
+        [[1]],
+    ],
+    ids=str,
+)
+def test_a_list_that_is_shorter_than_ours_is_rejected(args):
+    """It may be meant for another tool, in whose list the values mean something else."""
+    with pytest.raises(
+        SettingsError, match=f"settings must be an object of names and values, or a list of {len(TABLE)}"
+    ):
+        parse(*args)
+
+
+@pytest.mark.parametrize("args", [[], [False], [None], [None, None]], ids=str)
+def test_no_arguments_and_false_mean_off(args):
+    assert parse(*args) == Settings(enabled=False)
+    assert parse_script_args(args, presets.BUILTIN, 20, {}) == Settings(enabled=False)
+
+
+def test_an_object_among_initial_values_of_a_host_that_fills_up_with_them():
+    initial = [False, *list(Settings().to_dict().values())[1:], False, False]
+    assert parse({"b1": 1.2}, *initial[1:]) == Settings(b1=1.2)
 
 
 def test_an_empty_object_means_the_defaults():
@@ -60,6 +87,13 @@ def test_an_empty_object_means_the_defaults():
         ({"stop_ratio": 99}, {"version": "1", "stop": 1, **NEUTRAL}),
         ({"transition_smoothness": 0.5}, {"version": "1", "smoothness": 0.5, **NEUTRAL}),
         ({"stage_infos": [{"skip_threshold": 0.3}]}, {"version": "1", "cutoff1": 0.3, **NEUTRAL}),
+        ({"version": "Version 2", "stage_infos": [{"backbone_factor": 1.2}]}, {**NEUTRAL, "b1": 1.2}),
+        ({"version": "Version 1", "enable": True}, {"version": "1", **NEUTRAL}),
+        ({"stage_infos": [1.2, 0.9, 0, 0.5, 0, 1]}, {"version": "1", **NEUTRAL, "b1": 1.2, "s1": 0.9}),
+        ({"stage_infos": [1.2]}, {"version": "1", **NEUTRAL, "b1": 1.2}),
+        ({"stage_infos": [1.2, 0.9, 0, 0.5, 0, 1, 1.4, 0.2]}, {"version": "1", "b1": 1.2, "s1": 0.9}),
+        ({"stage_infos": [{"backbone_factor": 1.2}, 1.4, 0.2]}, {"version": "1", "b1": 1.2, "s1": 1}),
+        ({"stage_infos": []}, {"version": "1", **NEUTRAL}),
     ],
 )
 def test_an_object_for_ljlebs_extension_keeps_its_meaning(payload, expected):
@@ -69,11 +103,13 @@ def test_an_object_for_ljlebs_extension_keeps_its_meaning(payload, expected):
 def test_an_object_for_ljlebs_extension_with_all_stages():
     stages = [dict(zip(STAGE_FIELDS, LJLEB_STAGES[i : i + 6], strict=True)) for i in (0, 6, 12)]
     assert parse({"enable": True, "version": "1", "stage_infos": stages}) == LJLEB
+    assert parse({"enable": True, "version": "1", "stage_infos": LJLEB_STAGES}) == LJLEB
 
 
+@pytest.mark.parametrize("written", ["Version {}", "{}"])
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_list_of_23_values_for_ljlebs_extension(version):
-    args = [True, 0.2, 1, 0.5, f"Version {version}", *LJLEB_STAGES]
+def test_a_list_of_23_values_for_ljlebs_extension(version, written):
+    args = [True, 0.2, 1, 0.5, written.format(version), *LJLEB_STAGES]
     assert len(args) == 23
     # In the list, start and stop are shares even if they are whole numbers.
     assert parse(*args) == LJLEB.replace(version=version, start=0.2, stop=1, smoothness=0.5)
@@ -82,7 +118,7 @@ def test_a_list_of_23_values_for_ljlebs_extension(version):
 
 @pytest.mark.parametrize("length", range(5, 23))
 def test_a_shorter_list_for_ljlebs_extension_is_rejected(length):
-    """The host fills it up with our initial values, which mean something else."""
+    """There, the host fills it up with the initial values of that extension."""
     args = [True, 0.2, 1, 0.5, "Version 1", *LJLEB_STAGES]
     with pytest.raises(SettingsError, match="23 values"):
         parse(*args[:length])
@@ -97,19 +133,24 @@ def test_a_shorter_list_for_ljlebs_extension_is_rejected(length):
         ([{"preset": "SDXXL"}], "preset"),
         ([{"stage_infos": [{"backbone": 1}]}], "backbone of stage 1"),
         ([{"stage_infos": {}}], "stage_infos"),
-        ([{"stage_infos": [[1.2]]}], "stage_infos"),
+        ([{"stage_infos": [[1.2]]}], "b1"),
         ([{"stage_infos": [{}] * 4}], "stage_infos"),
+        ([{"stage_infos": [1.0] * 19}], "stage_infos"),
+        ([{"stage_infos": [{}, {}, {}, 1.2]}], "stage_infos"),
+        ([{"stage_infos": [1.2, {}]}], "s1"),
+        ([{"stage_infos": None}], "stage_infos"),
+        ([{"stage_infos": "1.2"}], "stage_infos"),
+        ([{"version": "Version 3", "stage_infos": []}], "version"),
         ([{"start_ratio": -1}], "start"),
         ([{"start_ratio": True}], "start"),
         ([{"enable": "perhaps"}], "enabled"),
-        ([True, "3"], "version"),
-        ([True, "2", float("nan")], "b1"),
-        (["yes"], "enabled"),
+        ([True, "3", *DEFAULTS[2:]], "version"),
+        ([True, "2", float("nan"), *DEFAULTS[3:]], "b1"),
+        ([True, "2", None, *DEFAULTS[3:]], "b1"),
+        (["yes", *DEFAULTS[1:]], "enabled"),
+        ([None, *DEFAULTS[1:]], "enabled"),
         ([{"b1": 1.3}, "nonsense"], "version"),
         ([{"b1": 1.3}, {"b1": 2.5}], "version"),
-        ([{"enable": True}, None], "version"),
-        ([None], "enabled"),
-        ([[1]], "enabled"),
         ([True, 0, 1, 0, "Version 3", *LJLEB_STAGES], "version"),
     ],
 )
