@@ -3,11 +3,15 @@
 The WebUI catches what a script raises and goes on generating, without FreeU or with an earlier job's settings. So the
 error has to be raised where it is not caught: in `p.sample`, where sampling starts. `refuse` replaces that method on
 the job, and `withdraw` restores it. Then the API answers with the error, and the page shows it.
+
+An X/Y/Z plot catches the errors of its cells, and leaves the cells blank. What it does not catch is an error while it
+makes a cell's job: a copy of its own job, with a copy of the list of styles.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH, readable
@@ -25,12 +29,29 @@ class _RaiseError:
         raise self.error.with_traceback(None)
 
 
+class _RaiseWhenCopied(list[str]):
+    """Replacement for `p.styles` that raises the error when it is copied."""
+
+    def __init__(self, styles: Iterable[str], error: Exception) -> None:
+        super().__init__(styles)
+        self.error = error
+
+    def __getitem__(self, index: Any) -> NoReturn:
+        raise self.error.with_traceback(None)
+
+
 def refuse(p: Any, error: Exception) -> None:
     """Make the job `p` end with `error` when sampling starts."""
     message = readable(str(error), MAX_MESSAGE_LENGTH)
     log.error("FreeU refuses this job: %s", message)
     p.comment(f"FreeU: {message}")  # an X/Y/Z plot does not show the errors of its cells
     p.sample = _RaiseError(error)
+
+
+def refuse_plot(p: Any, error: Exception) -> None:
+    """Make an X/Y/Z plot of the job `p` end with `error` before its first cell. Other scripts are not affected."""
+    log.error("FreeU refuses this plot: %s", error)
+    p.styles = _RaiseWhenCopied(p.styles, error)
 
 
 def withdraw(p: Any) -> None:

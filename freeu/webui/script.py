@@ -20,7 +20,7 @@ from freeu.webui.controls import Controls
 from freeu.webui.diagnostics import add_extra_outputs
 from freeu.webui.job import HookManager, close_job, job_of, open_job
 from freeu.webui.preset_catalog import PresetCatalog
-from freeu.webui.refusal import refuse, withdraw
+from freeu.webui.refusal import refuse, refuse_plot, withdraw
 from freeu.webui.script_args import parse_script_args
 
 _NO_ACTIVE_STEP = "these settings are active at no step of this job"
@@ -70,6 +70,16 @@ class FreeU(scripts.Script):
             self._steps_slider = component
         else:
             self._waiting_for_steps.follow_steps(component)
+
+    def setup(self, p: Any, *args: Any) -> None:
+        """Refuse an X/Y/Z plot if its job's own settings are invalid. No other method is called before the cells."""
+        if not host.runs_script(p):
+            return
+        self.catalog.reload_if_changed()
+        try:
+            check_cell(p, {})
+        except SettingsError as error:
+            refuse_plot(p, error)
 
     def process(self, p: Any, *args: Any) -> None:
         """Parse the job's settings and write them to its infotext. Refuse the job if they are invalid."""

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from freeu import SettingsError
-from freeu.webui.refusal import refuse, withdraw
+from freeu.webui.refusal import refuse, refuse_plot, withdraw
 
 ERROR = SettingsError("b1", 9, "must be between -1 and 3")
 
@@ -41,6 +41,17 @@ def test_the_message_of_any_error_is_escaped_and_shortened(caplog):
         assert r"a\n\x1b[31m\ud800xxx" in text
         assert text.isprintable()
         assert len(text) < 1100
+
+
+def test_a_refused_plot_ends_when_it_copies_the_styles_for_a_cell():
+    p = Processing()
+    p.styles = ["sharp"]
+    refuse_plot(p, ERROR)
+    assert list(p.styles) == ["sharp"]
+    assert p.sample() == "samples"
+    with pytest.raises(SettingsError) as error:
+        p.styles[:]
+    assert error.value is ERROR
 
 
 def test_a_withdrawn_refusal_restores_sampling():

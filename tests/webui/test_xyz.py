@@ -1,6 +1,7 @@
 """The axes of the X/Y/Z plot: their values on a cell's `p`, and checks before the first cell."""
 
 import copy
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from freeu import SettingsError
 from freeu.settings.settings import TABLE
 from freeu.webui import host, xyz
 from freeu.webui.script import FreeU
-from tests.webui.client import Client
+from tests.webui.client import SMALL, Client
 
 
 class AxisOption:
@@ -85,6 +86,17 @@ def test_curves_need_quotes(plot):
         plot.axes["curve"].prepare("0:0, 1:1")
 
 
+@pytest.fixture
+def steps(playground):
+    """The steps that are sampled."""
+    from modules import script_callbacks
+
+    steps = []
+    script_callbacks.on_cfg_denoiser(lambda params: steps.append(params.denoiser.step))
+    yield steps
+    playground.reload_ui()
+
+
 @pytest.mark.parametrize(
     "axes",
     [
@@ -93,15 +105,40 @@ def test_curves_need_quotes(plot):
         [("Seed", "1, 2"), ("[FreeU] stop", "0.5, 1"), ("[FreeU] start", "0, 0.6")],
     ],
 )
-def test_a_refused_plot_generates_no_cell(playground, axes):
-    from modules import script_callbacks
-
-    steps = []
-    script_callbacks.on_cfg_denoiser(lambda params: steps.append(params.denoiser.step))
+def test_a_refused_plot_generates_no_cell(playground, steps, axes):
     client = Client(playground.url)
     with pytest.raises(RuntimeError, match="must be"):
         client.plot(*axes)
     assert steps == []
     client.plot(("[FreeU] start", "0.5"), ("[FreeU] stop", "0.5, 1"))
     assert steps != []
-    playground.reload_ui()
+
+
+@pytest.mark.parametrize(
+    "axes", [[("Seed", "1, 2")], [("[FreeU] preset", "SDXL")], [("CFG Scale", "3"), ("Seed", "1")]]
+)
+@pytest.mark.parametrize("freeu", [{"b1": 9}, {"preset": "gone"}, {"start": 0.5, "stop": 0.2}], ids=str)
+def test_a_plot_of_a_job_with_invalid_settings_is_refused_in_the_api(playground, steps, axes, freeu):
+    with pytest.raises(RuntimeError, match="must be") as error:
+        Client(playground.url).plot(*axes, freeu=(freeu,))
+    status, text = error.value.args
+    assert status == 500
+    assert json.loads(text)["error"] == "SettingsError"
+    assert steps == []
+
+
+def test_a_plot_of_a_job_with_invalid_settings_is_refused_on_the_page(playground, steps):
+    from modules import processing, scripts, ui
+
+    runner = scripts.scripts_txt2img
+    values = [0, *(control.value for control in runner.inputs[1:])]
+    plot = next(script for script in runner.selectable_scripts if script.title() == "X/Y/Z plot")
+    labels = [axis.label for axis in plot.current_axis_options]
+    values[0] = 1 + runner.selectable_scripts.index(plot)
+    values[plot.args_from : plot.args_from + 9] = [labels.index("Seed"), "1, 2", [], 0, "", [], 0, "", []]
+    ours = next(script for script in runner.alwayson_scripts if isinstance(script, FreeU))
+    values[ours.args_from + list(TABLE).index("start")] = 0.8
+    values[ours.args_from + list(TABLE).index("stop")] = 0.2
+    with pytest.raises(SettingsError, match=r"^start must be at most stop, which is 0.2, got 0.8$"):
+        ui._run_job(runner, processing.StableDiffusionProcessingTxt2Img, list(SMALL), *SMALL.values(), *values)
+    assert steps == []

@@ -73,8 +73,13 @@ class StableDiffusionProcessing:
     sd_model_name: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        self.styles = self.styles or []
         self.extra_generation_params = self.extra_generation_params or {}
         self.override_settings = self.override_settings or {}
+
+    def setup_scripts(self) -> None:
+        """Call the scripts when they and their arguments are set. In the WebUI, this happens on assignment."""
+        self.scripts.setup_scrips(self)
 
     def comment(self, text: str) -> None:
         """Show a message with the images."""

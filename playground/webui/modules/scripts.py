@@ -48,6 +48,9 @@ class Script:
     def ui(self, is_img2img: bool) -> Any:
         """Create the controls, and return those whose values are the script's arguments."""
 
+    def setup(self, p: Any, *args: Any) -> None:
+        """Called when a job has its scripts and their arguments, before a script of the dropdown runs it."""
+
     def before_process(self, p: Any, *args: Any) -> None:
         """Called before the options of a job are applied."""
 
@@ -226,6 +229,10 @@ class ScriptRunner:
             return None
         script = self.selectable_scripts[index - 1]
         return script.run(p, *args[script.args_from : script.args_to])
+
+    def setup_scrips(self, p: Any, *, is_ui: bool = True) -> None:
+        """Call `setup` of the always-on scripts. The WebUI spells the name like this."""
+        self._call("setup", p)
 
     def before_process(self, p: Any) -> None:
         """Call this method of the always-on scripts, like the methods below."""

@@ -256,6 +256,7 @@ def _run_job(runner: scripts.ScriptRunner, make: type[Any], names: list[str], *v
     with closing(make(**fields)) as p:
         p.scripts = runner
         p.script_args = values[len(names) :]
+        p.setup_scripts()
         processed = runner.run(p, *p.script_args) or process_images(p)
     results = list(zip(processed.images, processed.infotexts, strict=False))
     first = results[0][0] if results else None

@@ -274,6 +274,7 @@ class Script(scripts.Script):
 def _run_cell(p: Any, axes: tuple[_Axis, ...], index: tuple[int, ...]) -> _Cell:
     """Run the job of a cell. An error is logged, and the cell has no image."""
     pc = copy(p)
+    pc.styles = p.styles[:]
     pc.extra_generation_params = dict(p.extra_generation_params)
     seed_step = 1
     for axis, i in zip(axes, index, strict=True):

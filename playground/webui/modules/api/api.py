@@ -116,6 +116,7 @@ class Api:
         with self.queue_lock, closing(make(**{**fields, **decoded})) as p:
             p.scripts = runner
             p.script_args = tuple(args)
+            p.setup_scripts()
             try:
                 shared.state.begin(job=f"scripts_{tabname}")
                 processed = runner.run(p, *args) if script else process_images(p)
