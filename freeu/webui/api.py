@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from secrets import compare_digest
 from typing import Any
 
-from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Body, FastAPI
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from freeu.compat.request import fill_up, parse_arguments
 from freeu.core.schedule import strength
@@ -23,8 +21,7 @@ MAX_STEPS = 1000
 
 def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
     """Add the routes to the host's app. They need a login if the host's API does."""
-    users = host.api_users()
-    router = APIRouter(prefix="/freeu/v1", dependencies=[Depends(_login(users))] if users else [])
+    router = APIRouter(prefix="/freeu/v1", dependencies=host.api_dependencies(app))
 
     @router.get("/schema")
     def get_schema() -> dict[str, Any]:
@@ -81,14 +78,3 @@ def _describe_step(settings: Settings, step: int, steps: int) -> dict[str, Any]:
     stages = {n: settings.stage(n).at_strength(share) for n in STAGES}
     factors = {f"{name}{n}": getattr(stage, name) for n, stage in stages.items() for name in ("b", "s", "high")}
     return {"step": step, "strength": share, "factors": factors}
-
-
-def _login(users: dict[str, str]) -> Any:
-    """Return a dependency that accepts a known name and password."""
-
-    def check(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008
-        password = users.get(given.username)
-        if password is None or not compare_digest(password.encode(), given.password.encode()):
-            raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
-
-    return check

@@ -6,10 +6,13 @@ Hosts are distinguished by what they have, never by a version number.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.params import Depends
+from fastapi.routing import APIRoute
 from modules import extensions, images, processing, scripts, sd_models, sd_unet, shared
 from torch import nn
 
@@ -97,10 +100,10 @@ def plotted_axes(p: Any) -> list[str]:
     return [axis if isinstance(axis, str) else plot.current_axis_options[axis or 0].label for axis in chosen]
 
 
-def api_users() -> dict[str, str]:
-    """Return names and passwords of `--api-auth`; none if the API needs no login."""
-    given = shared.cmd_opts.api_auth
-    return dict(user.split(":") for user in given.split(",")) if given else {}
+def api_dependencies(app: FastAPI) -> Sequence[Depends]:
+    """Return what every route of the host's API depends on: the login of `--api-auth`, or nothing."""
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    return next((route.dependencies for route in routes if route.path == "/sdapi/v1/txt2img"), [])
 
 
 def xyz_plots() -> Iterator[Any]:

@@ -277,22 +277,23 @@ def test_the_route_of_presets_lists_them_and_the_automatic_one(playground):
     assert list(listed["presets"]) == list(presets.BUILTIN)
 
 
-def test_without_a_page_the_api_is_complete_and_needs_the_password(playground, host):
+@pytest.mark.parametrize("password", ["secret", "with:colons:"])
+def test_without_a_page_the_api_is_complete_and_needs_the_password(playground, password):
     from playground import serve
 
     body = {**SMALL, "alwayson_scripts": {"freeu": {"args": [{"b1": 1.5}]}}}
-    with serve.start(api_auth="me:secret", api_only=True) as locked:
+    with serve.start(api_auth=f"you:other,me:{password}", api_only=True) as locked:
         for path in ("schema", "presets"):
             assert requests.get(f"{locked.url}/freeu/v1/{path}").status_code == 401
             assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("me", "wrong")).status_code == 401
-            assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("you", "secret")).status_code == 401
-            assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("me", "secret")).status_code == 200
+            assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("you", password)).status_code == 401
+            assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("me", password)).status_code == 200
         validate = f"{locked.url}/freeu/v1/validate"
         assert requests.post(validate, json={"settings": {}}).status_code == 401
-        assert requests.post(validate, json={"settings": {}}, auth=("me", "secret")).status_code == 200
-        answer = requests.post(f"{locked.url}/sdapi/v1/txt2img", json=body, auth=("me", "secret")).json()
+        assert requests.post(validate, json={"settings": {}}, auth=("me", password)).status_code == 200
+        answer = requests.post(f"{locked.url}/sdapi/v1/txt2img", json=body, auth=("me", password)).json()
         assert "FreeU b1: 1.5" in answer["info"]
-        scripts = requests.get(f"{locked.url}/sdapi/v1/script-info", auth=("me", "secret")).json()
+        scripts = requests.get(f"{locked.url}/sdapi/v1/script-info", auth=("me", password)).json()
         plot = next(s for s in scripts if s["name"] == "x/y/z plot")
         assert "[FreeU] b1" in plot["args"][0]["choices"]
     playground.reload_ui()
