@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import itertools
+import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +16,19 @@ from freeu.webui import host
 from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog
 
 PREFIX = "[FreeU] "
+
+_NUMBER = r"\d+(?:\.\d*)?"
+_NUMBERS = re.compile(
+    rf"""[+-]? (?: \.\d+ | {_NUMBER}                 # a number
+    (?: (?:[ ]*-[ ]* | [ ]+-[ ]*-) {_NUMBER} [ ]*   # or a range of numbers,
+    (?: \( [+-] (?=.*[1-9]) {_NUMBER} [ ]*\)         # with a step that is not 0
+    | \[ \d+ [ ]*\] )? )? )""",  # or a count
+    re.VERBOSE | re.ASCII,
+)
+"""A value of a numeric axis. The host takes more for a range, such as 1e-05 and 0--1, which it cannot convert then."""
+
+_CRITICAL: Mapping[str, Callable[[Sequence[Any]], Any]] = {"start": max, "stop": min}
+"""Picks the value that is invalid, beside the other axes' values, if any of them is: `start` must be at most `stop`."""
 
 CheckCell = Callable[[Any, Mapping[str, Any]], object]
 """Takes a plot's `p` and the values of one cell; raises SettingsError if they do not go together."""
@@ -55,50 +69,69 @@ def _apply(name: str, p: Any, value: Any, values: Sequence[Any]) -> None:
 
 
 def _confirm(name: str, catalog: PresetCatalog, check_cell: CheckCell, p: Any, values: Sequence[Any]) -> None:
-    """Check the values of one axis, before the plot's first image. Raises SettingsError.
+    """Check the values of one axis, before the plot's first image. Raises SettingsError, which names the axis.
 
     The host confirms one axis after the other. Once all of ours are confirmed, their combinations are checked too.
     """
-    tidy = [_tidy(value) for value in values]
-    for value in tidy:
-        _check_value(name, value, catalog)
+    tidy = list(dict.fromkeys(map(_tidy, values)))
+    try:
+        _check_values(name, tidy, catalog)
+    except SettingsError as error:
+        raise SettingsError(f"{PREFIX}{name}", error.value, error.rule, error.advice) from error
     p.freeu_axes = {**getattr(p, "freeu_axes", {}), name: tidy}
     plotted = [label.removeprefix(PREFIX) for label in host.plotted_axes(p) if label.startswith(PREFIX)]
     if p.freeu_axes.keys() >= set(plotted):
-        axes = {axis: p.freeu_axes[axis] for axis in plotted}
-        for cell in itertools.product(*axes.values()):
-            check_cell(p, dict(zip(axes, cell, strict=True)))
+        for cell in _critical_cells({axis: p.freeu_axes[axis] for axis in plotted}):
+            check_cell(p, cell)
 
 
-def _check_value(name: str, value: Any, catalog: PresetCatalog) -> None:
-    """Raise SettingsError for a value that is wrong in every combination."""
-    if name == "preset":
-        Settings.parse({"preset": value}, catalog.possible())
-    elif name in TABLE:
-        parse_value(name, TABLE[name], value)
-    else:
-        parse_extra_outputs([False], {name: value})
+def _check_values(name: str, values: Sequence[Any], catalog: PresetCatalog) -> None:
+    """Raise SettingsError for a value that is wrong in every combination, or if there is none."""
+    if not values:
+        raise SettingsError(name, values, "must have at least one value")
+    presets = catalog.possible()
+    for value in values:
+        if name == "preset":
+            Settings.parse({"preset": value}, presets)
+        elif name in TABLE:
+            parse_value(name, TABLE[name], value)
+        else:
+            parse_extra_outputs([False], {name: value})
+
+
+def _critical_cells(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return cells of which one is invalid if any is. The values of each axis are valid by themselves.
+
+    A preset sets the values that have no axis, so each preset is in a cell.
+    """
+    cell = {name: _CRITICAL[name](values) if name in _CRITICAL else values[0] for name, values in axes.items()}
+    return [{**cell, "preset": preset} for preset in axes.get("preset", ())] or [cell]
 
 
 def _split_numbers(name: str, parameter: Parameter, text: str) -> list[str]:
     """Return the values of a numeric axis, with ranges as they are. The host's own error would not name the axis."""
-    values = _split(text)
+    values = _split(name, text)
     for value in values:
-        if not set(value) <= set("0123456789.+-()[] "):
-            raise SettingsError(name, value, parameter.rule)
+        if value and not _NUMBERS.fullmatch(value):
+            raise SettingsError(f"{PREFIX}{name}", value, parameter.rule, "Ranges are written as 1-2 (+0.2) or 1-2 [6]")
     return values
 
 
 def _split_curves(text: str) -> list[str]:
     """Return the values of the axis of curves. Without quotes, each point would be read as a curve."""
-    values = _split(text)
+    values = _split("curve", text)
     if any(value.count(":") == 1 for value in values):
-        raise SettingsError("curve", text, 'must have quotes around each curve, such as "0:0, 1:1", "0:1, 1:0"')
+        rule = 'must have quotes around each curve, such as "0:0, 1:1", "0:1, 1:0"'
+        raise SettingsError(f"{PREFIX}curve", text, rule)
     return values
 
 
-def _split(text: str) -> list[str]:
-    return [value.strip() for value in next(csv.reader([text], skipinitialspace=True), [])]
+def _split(name: str, text: str) -> list[str]:
+    """Return the values of a text as the host's own axes do: between commas or on lines. Raises SettingsError."""
+    try:
+        return [value.strip() for line in csv.reader(io.StringIO(text), skipinitialspace=True) for value in line]
+    except csv.Error as error:
+        raise SettingsError(f"{PREFIX}{name}", text, "must be values between commas or on lines") from error
 
 
 def _tidy(value: Any) -> Any:

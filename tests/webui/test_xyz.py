@@ -1,15 +1,20 @@
 """The axes of the X/Y/Z plot: their values on a cell's `p`, and checks before the first cell."""
 
 import copy
+import itertools
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from freeu import SettingsError
+from freeu import Settings, SettingsError
 from freeu.settings.settings import TABLE
 from freeu.webui import host, xyz
 from freeu.webui.script import FreeU
+from freeu.webui.script_args import parse_script_args
 from tests.webui.client import SMALL, Client
 
 
@@ -52,16 +57,18 @@ def test_a_cell_has_overrides_of_its_own(plot):
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("b1", [1.2, 9.0], "b1 must be between -1 and 3, got 9"),
-        ("mask", ["box", "ring"], "mask must be one of box, disc, got 'ring'"),
-        ("preset", ["SDXL", "gone"], "preset must be one of .*, got 'gone'"),
-        ("plot", ["yes"], "plot must be true or false, got 'yes'"),
-        ("look", ["yes"], "plot must be true or false, got 'yes'"),
+        ("b1", [1.2, 9.0], "must be between -1 and 3, got 9"),
+        ("mask", ["box", "ring"], "must be one of box, disc, got 'ring'"),
+        ("preset", ["SDXL", "gone"], "must be one of .*, got 'gone'"),
+        ("plot", ["yes"], "must be true or false, got 'yes'"),
+        ("look", ["yes"], "must be true or false, got 'yes'"),
+        ("b1", [], "must have at least one value, got \\[\\]"),  # "1.0-1.2 [0]", "2-1 (+0.1)"
+        ("version", [], "must have at least one value, got \\[\\]"),
     ],
 )
 def test_the_values_of_an_axis_are_checked_one_by_one(plot, name, values, message):
     plot.plotted = [f"[FreeU] {name}", "[FreeU] start"]
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(SettingsError, match=rf"^\[FreeU\] {name} {message}"):
         plot.axes[name].confirm(plot.p, values)
     assert plot.cells == []
 
@@ -71,18 +78,98 @@ def test_combinations_are_checked_when_all_axes_are_confirmed(plot):
     plot.axes["start"].confirm(plot.p, [0.0, 0.6])
     assert plot.cells == []
     plot.axes["stop"].confirm(plot.p, [0.5])
-    assert plot.cells == [{"start": 0.0, "stop": 0.5}, {"start": 0.6, "stop": 0.5}]
+    assert plot.cells == [{"start": 0.6, "stop": 0.5}]
 
 
-@pytest.mark.parametrize("text", ["1, much", "1; 2"])
-def test_a_text_that_is_no_number_names_the_axis(plot, text):
-    with pytest.raises(SettingsError, match="b1 must be between -1 and 3, got '"):
-        plot.axes["b1"].prepare(text)
+def test_a_million_cells_are_checked_by_a_few(plot):
+    plot.plotted = ["[FreeU] start", "[FreeU] preset", "[FreeU] stop"]
+    plot.axes["start"].confirm(plot.p, [i / 1000 for i in range(1000)])
+    plot.axes["preset"].confirm(plot.p, ["SDXL", "SD1.5"] * 500)
+    plot.axes["stop"].confirm(plot.p, [i / 1000 for i in range(1000)])
+    assert plot.cells == [{"start": 0.999, "preset": preset, "stop": 0.0} for preset in ("SDXL", "SD1.5")]
+
+
+AXES = {
+    "start": st.floats(0, 1),
+    "stop": st.floats(0, 1),
+    "preset": st.sampled_from(["SDXL", "late"]),
+    "b1": st.just(1),
+}
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={name: st.lists(values, min_size=1, max_size=3) for name, values in AXES.items()}
+    ),
+    st.sampled_from([(0.0, 1.0), (0.3, 0.6)]),
+)
+def test_the_cells_that_are_checked_stand_for_all(axes, window):
+    """If any cell of a plot is invalid, one of those that are checked is."""
+    known = {"SDXL": Settings(), "late": Settings(start=0.4, stop=0.7)}
+
+    def is_valid(cell):
+        try:
+            parse_script_args([{"start": window[0], "stop": window[1]}], known, 20, cell)
+        except SettingsError:
+            return False
+        return True
+
+    cells = [dict(zip(axes, cell, strict=True)) for cell in itertools.product(*axes.values())]
+    assert all(map(is_valid, xyz._critical_cells(axes))) == all(map(is_valid, cells))
+
+
+NOT_NUMBERS = ["much", "1; 2", "1.0 1.2", "1..2", "1-", "-", "- 1", "nan", "1_3", "1:5-2", "1e-05", "0--1", "-1--0.5"]
+NOT_RANGES = ["1.0-1.2 (0.1)", "1-2 (+0)", "1-2 (+0.0)", "1-2 (+0.1", "1-2 [x]", "1-2 [2.5]", "1-2-3", "1\t-2"]
+
+
+@pytest.mark.parametrize("value", NOT_NUMBERS + NOT_RANGES)
+def test_a_text_that_is_no_number_names_the_axis(plot, value):
+    with pytest.raises(SettingsError, match=r"^\[FreeU\] b1 must be between -1 and 3, got ") as error:
+        plot.axes["b1"].prepare(f"1.2, {value}")
+    assert error.value.value == value
+
+
+@given(st.from_regex(xyz._NUMBERS, fullmatch=True))
+def test_the_host_reads_every_number_and_range_that_is_accepted(text):
+    """AUTOMATIC1111's patterns, and what it does with their groups."""
+    number = r"\s*([+-]?\s*\d+(?:.\d*)?)\s*"
+    by_step = re.fullmatch(rf"{number}-{number}(?:\s*\(([+-]\d+(?:.\d*)?)\s*\))?\s*", text)
+    by_count = re.fullmatch(rf"{number}-{number}(?:\s*\[(\d+(?:.\d*)?)\s*])?\s*", text)
+    if by_step:
+        float(by_step[1]), float(by_step[2])
+        assert float(by_step[3] or 1) != 0
+    elif by_count:
+        float(by_count[1]), float(by_count[2]), int(by_count[3] or 1)
+    else:
+        float(text)
+
+
+SEPARATED = [
+    ("b1", "1.0\n1.2", ["1.0", "1.2"]),
+    ("b1", "1.0, 1.1\r\n 1.2 \n\n", ["1.0", "1.1", "1.2"]),
+    ("b1", '"1.0", 1.2', ["1.0", "1.2"]),
+    ("b1", "1-2 (+0.2)\n1-2 [6]", ["1-2 (+0.2)", "1-2 [6]"]),
+    ("curve", '"0:0, 1:1"\n"0:1, 1:0"', ["0:0, 1:1", "0:1, 1:0"]),
+    ("curve", '"0:0,\n1:1"', ["0:0,\n1:1"]),
+    ("b1", "", []),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "values"), SEPARATED)
+def test_values_are_separated_as_on_the_hosts_own_axes(plot, name, text, values):
+    assert plot.axes[name].prepare(text) == values
+
+
+@pytest.mark.parametrize("name", ["b1", "curve"])
+@pytest.mark.parametrize("text", ["1.0\r1.2", "1" * 200_000], ids=["carriage return", "long"])
+def test_a_text_that_cannot_be_split_names_the_axis(plot, name, text):
+    with pytest.raises(SettingsError, match=rf"^\[FreeU\] {name} must be values between commas or on lines, got "):
+        plot.axes[name].prepare(text)
 
 
 def test_curves_need_quotes(plot):
     assert plot.axes["curve"].prepare('"0:0, 1:1", "0:1, 1:0"') == ["0:0, 1:1", "0:1, 1:0"]
-    with pytest.raises(SettingsError, match="curve must have quotes around each curve"):
+    with pytest.raises(SettingsError, match=r"^\[FreeU\] curve must have quotes around each curve"):
         plot.axes["curve"].prepare("0:0, 1:1")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import logging
 import re
@@ -296,8 +297,8 @@ def _paste_fields(name: str, controls: tuple[Any, Any, Any]) -> list[tuple[Any, 
 
 
 def _split(text: str) -> list[str]:
-    """Split at commas outside of quotes."""
-    return [part.strip() for part in next(csv.reader([text.replace("\n", " ")], skipinitialspace=True), [])]
+    """Split at commas and ends of lines outside of quotes."""
+    return [part.strip() for line in csv.reader(io.StringIO(text), skipinitialspace=True) for part in line]
 
 
 def _expand(part: str, kind: Callable[[Any], Any]) -> Iterator[Any]:
