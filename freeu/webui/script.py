@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import gradio as gr
 from modules import script_callbacks, scripts
 
-from freeu.compat.request import ARGUMENTS
 from freeu.settings.extra_outputs import ExtraOutputs, parse_extra_outputs
 from freeu.settings.infotext import infotext_key, to_infotext
 from freeu.settings.parameter import SettingsError
@@ -46,10 +44,13 @@ class FreeU(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """Create the controls. The host calls this again for the initial values in the API: none of ours are given."""
-        if self.controls_shown is not None:
-            return [gr.State() for _ in range(ARGUMENTS)]
+        """Create the controls. The host calls this again to read the initial values for the API, which are None."""
         controls = Controls(self.catalog, self.title(), self.elem_id, is_img2img)
+        values = [*controls.values, *controls.outputs]
+        if self.controls_shown is not None:
+            for control in values:
+                control.value = None
+            return values
         self.infotext_fields = controls.paste_fields()
         self.paste_field_names = [target for _, target in self.infotext_fields[:-2]]
         self.controls_shown = controls
@@ -60,7 +61,7 @@ class FreeU(scripts.Script):
             self._waiting_for_steps = controls
         else:
             controls.follow_steps(slider)
-        return [*controls.values, *controls.outputs]
+        return values
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
         """Find the host's step slider, which is created before or after our controls."""

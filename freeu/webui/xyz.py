@@ -130,7 +130,7 @@ def _split(name: str, text: str) -> list[str]:
     """Return the values of a text as the host's own axes do: between commas or on lines. Raises SettingsError."""
     try:
         return [value.strip() for line in csv.reader(io.StringIO(text), skipinitialspace=True) for value in line]
-    except csv.Error as error:
+    except (csv.Error, TypeError) as error:  # an API client can send a number
         raise SettingsError(f"{PREFIX}{name}", text, "must be values between commas or on lines") from error
 
 

@@ -211,7 +211,11 @@ def test_ui_runs_again_for_the_initial_values_in_the_api(host):
     script = our_script(host.scripts.scripts_txt2img)
     shown = script.controls_shown
     with gr.Blocks():
-        assert [control.value for control in script.ui(False)] == fill_up([])
+        again = script.ui(False)
+    assert [control.value for control in again] == fill_up([])
+    assert [(type(control), control.label) for control in again] == [
+        (type(control), control.label) for control in script.controls
+    ]
     assert script.controls_shown is shown
 
 

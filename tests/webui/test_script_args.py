@@ -13,6 +13,7 @@ from tests import strategies
 
 LJLEB_STAGES = [1.2, 0.9, 0.0, 0.5, 0.0, 1.0, 1.4, 0.2, 0.25, 0.75, 0.1, 1.1, 1.0, 1.0, 0.0, 0.5, 0.0, 1.0]
 LJLEB = Settings(version="1", b1=1.2, s1=0.9, b2=1.4, s2=0.2, offset2=0.25, width2=0.75, cutoff2=0.1, high2=1.1)
+STAGES = [dict(zip(STAGE_FIELDS, LJLEB_STAGES[i : i + 6], strict=True)) for i in (0, 6, 12)]
 DEFAULTS = list(Settings().to_dict().values())
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 
@@ -100,9 +101,54 @@ def test_an_object_for_ljlebs_extension_keeps_its_meaning(payload, expected):
     assert parse(payload) == Settings(**expected)
 
 
+PUBLIC = [
+    # Python script for videos: every field of three stages, no version
+    ([{"enable": True, "start_ratio": 0.0, "stop_ratio": 1.0, "transition_smoothness": 0.0, "stage_infos": STAGES}],
+     LJLEB),
+    # An entry of ljleb's presets.json, sent as it is
+    ([{"start_ratio": 0, "stop_ratio": 1.0, "transition_smoothness": 0, "version": "1", "stage_infos": STAGES}], LJLEB),
+    # The second stage only
+    ([{"start_ratio": 0.1, "stage_infos": [{}, {"backbone_factor": 0.8, "backbone_offset": 0.5}]}],
+     Settings(version="1", start=0.1, b1=1, s1=1, b2=0.8, s2=1, offset2=0.5)),
+    # Names as in diffusers, with the version as a number
+    ([{"s1": 0.9, "s2": 0.2, "b1": 1.3, "b2": 1.4, "version": 1}], Settings(version="1")),
+    # Texts from input fields
+    ([{"enabled": "True", "b1": "1.3", "b2": "1.4", "s1": "0.9", "s2": "0.2"}], Settings()),
+    # A client that lists all scripts, unused ones with empty lists or switched off
+    ([], Settings(enabled=False)),
+    ([{"enabled": False, "b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}], Settings(enabled=False)),
+    # A client that copies the values of script-info, and changes some
+    ([True, *DEFAULTS[1:], False, False], Settings()),
+    ([True, 2, *DEFAULTS[2:], None, None], Settings()),
+]  # fmt: skip
+"""Payloads of public clients, rewritten."""
+
+
+@pytest.mark.parametrize(("args", "expected"), PUBLIC)
+def test_payloads_of_public_clients(args, expected):
+    assert parse(*args) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([True, 1.3, 1.4, 0.9, 0.2], "settings must be an object"),  # for "FreeU Integrated", to the wrong name
+        ([1.01, 1.02, 0.99, 0.95, 0.0, 1.0], "settings must be an object"),  # the same without the switch
+        ([True, 0.0, 1.0, 0.0, *LJLEB_STAGES], "settings must be an object"),  # ljleb's list before it had versions
+        ([[{"b1": 1.3}]], "settings must be an object"),  # one list too many
+        ([{"b1": 1.3}, {"b1": 1.2}], "version must be"),  # units, as for ControlNet
+        ([{"b1": None}], "b1 must be"),  # a serializer that writes missing values as null
+        ([{"freeu_enabled": True, "freeu_b1": 1.3}], "freeu_enabled is not a parameter of FreeU"),
+        ([{"stage_infos": '[{"backbone_factor": 1.2}]'}], "stage_infos must be a list"),  # encoded twice
+    ],
+)
+def test_mistakes_of_public_clients_are_rejected_by_name(args, message):
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        parse(*args)
+
+
 def test_an_object_for_ljlebs_extension_with_all_stages():
-    stages = [dict(zip(STAGE_FIELDS, LJLEB_STAGES[i : i + 6], strict=True)) for i in (0, 6, 12)]
-    assert parse({"enable": True, "version": "1", "stage_infos": stages}) == LJLEB
+    assert parse({"enable": True, "version": "1", "stage_infos": STAGES}) == LJLEB
     assert parse({"enable": True, "version": "1", "stage_infos": LJLEB_STAGES}) == LJLEB
 
 

@@ -64,6 +64,7 @@ def test_a_cell_has_overrides_of_its_own(plot):
         ("look", ["yes"], "must be true or false, got 'yes'"),
         ("b1", [], "must have at least one value, got \\[\\]"),  # "1.0-1.2 [0]", "2-1 (+0.1)"
         ("version", [], "must have at least one value, got \\[\\]"),
+        ("enabled", [*"True, False"], "must be true or false, got 'T'"),  # an API client's text in place of a list
     ],
 )
 def test_the_values_of_an_axis_are_checked_one_by_one(plot, name, values, message):
@@ -120,13 +121,14 @@ def test_the_cells_that_are_checked_stand_for_all(axes, window):
 
 NOT_NUMBERS = ["much", "1; 2", "1.0 1.2", "1..2", "1-", "-", "- 1", "nan", "1_3", "1:5-2", "1e-05", "0--1", "-1--0.5"]
 NOT_RANGES = ["1.0-1.2 (0.1)", "1-2 (+0)", "1-2 (+0.0)", "1-2 (+0.1", "1-2 [x]", "1-2 [2.5]", "1-2-3", "1\t-2"]
+PASTED = ["1.0\t1.2", "1.0–1.6", "１．２", "\ufeff1.0", "b1=1.2", "1.2;", "0.2-1,0 (+0.2)"]  # from elsewhere
 
 
-@pytest.mark.parametrize("value", NOT_NUMBERS + NOT_RANGES)
+@pytest.mark.parametrize("value", NOT_NUMBERS + NOT_RANGES + PASTED)
 def test_a_text_that_is_no_number_names_the_axis(plot, value):
     with pytest.raises(SettingsError, match=r"^\[FreeU\] b1 must be between -1 and 3, got ") as error:
         plot.axes["b1"].prepare(f"1.2, {value}")
-    assert error.value.value == value
+    assert error.value.value == value.rpartition(",")[2]
 
 
 @given(st.from_regex(xyz._NUMBERS, fullmatch=True))
@@ -161,7 +163,7 @@ def test_values_are_separated_as_on_the_hosts_own_axes(plot, name, text, values)
 
 
 @pytest.mark.parametrize("name", ["b1", "curve"])
-@pytest.mark.parametrize("text", ["1.0\r1.2", "1" * 200_000], ids=["carriage return", "long"])
+@pytest.mark.parametrize("text", ["1.0\r1.2", "1" * 200_000, 1.2], ids=["carriage return", "long", "number"])
 def test_a_text_that_cannot_be_split_names_the_axis(plot, name, text):
     with pytest.raises(SettingsError, match=rf"^\[FreeU\] {name} must be values between commas or on lines, got "):
         plot.axes[name].prepare(text)
