@@ -197,7 +197,7 @@ def test_the_cells_of_a_plot_have_extra_outputs_only_with_an_axis_for_them(clien
 
 @pytest.mark.parametrize("name", ["plot", "look"])
 def test_an_invalid_value_on_the_axis_of_extra_outputs_is_refused(client, name):
-    with pytest.raises(RuntimeError, match=r"plot must be true or false, got .*perhaps"):
+    with pytest.raises(RuntimeError, match=rf"{name} must be true or false, got .*perhaps"):
         client.plot((f"[FreeU] {name}", "perhaps"), typed=True)
 
 

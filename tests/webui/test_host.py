@@ -348,7 +348,7 @@ def test_img2img_through_the_api(host: serve.Host) -> None:
 
 
 def test_script_arguments_through_the_api(host: serve.Host) -> None:
-    on = {"alwayson_scripts": {"FreeU": {"args": [True]}}}
+    on = {"alwayson_scripts": {"FreeU": {"args": [{}]}}}
     text = json.loads(post(host, "txt2img", {**JOB, **on})["info"])["infotexts"][0]
     assert "FreeU b1: 1.3" in text
     too_many = {"alwayson_scripts": {"freeu": {"args": [True, *[0] * 100]}}}
