@@ -50,7 +50,7 @@ def refuse(p: Any, error: Exception) -> None:
 
 def refuse_plot(p: Any, error: Exception) -> None:
     """Make an X/Y/Z plot of the job `p` end with `error` before its first cell. Other scripts are not affected."""
-    log.error("FreeU refuses this plot: %s", error)
+    log.error("FreeU refuses this plot: %s", readable(str(error), MAX_MESSAGE_LENGTH))
     p.styles = _RaiseWhenCopied(p.styles, error)
 
 
