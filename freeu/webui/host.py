@@ -141,5 +141,7 @@ def _loaded_model() -> Any:
 
 
 def _diffusion_model(wrapper: Any) -> nn.Module:
-    unet: nn.Module = wrapper.diffusion_model
+    unet = getattr(wrapper, "diffusion_model", None)
+    if not isinstance(unet, nn.Module):
+        raise UnsupportedUNetError(f"{type(wrapper).__name__} has no UNet")
     return unet
