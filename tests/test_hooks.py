@@ -4,6 +4,7 @@ import copy
 import gc
 import threading
 import types
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -217,6 +218,32 @@ def test_channels_last(unet):
     with attach(other, STRONG):
         out = call(other, x.contiguous(memory_format=torch.channels_last), timesteps, context)
     torch.testing.assert_close(out, on, rtol=0, atol=2e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("is_first", [True, False], ids=["earlier", "later"])
+def test_freeu_acts_before_the_hooks_of_other_extensions(unet, is_first):
+    """LLuL's hook joins another version of the features to the batch, which the factors of version 2 depend on."""
+    layer = unet.output_blocks[0][0]
+    joined, emb = torch.randn(1, layer.channels, 4, 4), torch.randn(1, 128)
+
+    def double(layer, args):
+        x, emb = args
+        return torch.cat([x, x.flip(2) * 3]), emb.repeat(2, 1)
+
+    with attach(unet, STRONG):
+        edited = []
+        layer.register_forward_pre_hook(lambda layer, args: edited.append(args[0].clone()))
+        layer(joined.clone(), emb)
+    layer._forward_pre_hooks.clear()
+    expected = layer(*double(layer, (edited[0], emb)))
+    with ExitStack() as hooks:
+        if is_first:
+            hooks.callback(layer.register_forward_pre_hook(double).remove)
+        hooks.enter_context(attach(unet, STRONG))
+        if not is_first:
+            hooks.callback(layer.register_forward_pre_hook(double).remove)
+        assert layer(joined.clone(), emb).equal(expected)
 
 
 def test_only_blocks_that_the_settings_change_get_hooks(unet):

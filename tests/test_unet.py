@@ -1,12 +1,17 @@
 """Decoder blocks of real ldm UNets."""
 
+import copy
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from freeu import Settings, UnsupportedUNetError, attach
 from freeu.core.unet import decoder_blocks
-from tests.unets import SHAPES, build, shared
+from tests.test_hooks import call
+from tests.unets import SHAPES, build, inputs, shared
 
 
 @pytest.mark.parametrize("stage_map", ["channels", "levels"])
@@ -62,8 +67,60 @@ def test_error_names_decoder_blocks_of_another_kind():
     model.middle_block, model.model_channels = nn.Sequential(nn.Conv2d(8, 8, 1)), 8
     model.channel_mult, model.num_res_blocks, model.input_blocks = (1,), 1, nn.ModuleList()
     model.output_blocks = nn.ModuleList([nn.Sequential(nn.Linear(8, 8))])
-    with pytest.raises(UnsupportedUNetError, match="got one that begins with Linear"):
+    with pytest.raises(UnsupportedUNetError, match="each block of Module, got ModuleList, Sequential, Conv2d"):
         attach(model, Settings())
+
+
+class Scaler(nn.Module):
+    """Wrapper that an extension puts around a block."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x, *args):
+        return self.block(x, *args)
+
+
+WRAPPERS = {
+    "wrapped": Scaler,
+    "wrapped twice": lambda block: Scaler(Scaler(block)),
+    "another class": lambda block: type("Other", (type(block),), {})(*block),
+    "after another layer": lambda block: type(block)(nn.Identity(), *block),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+@pytest.mark.parametrize("stage_map", ["channels", "levels"])
+def test_wrapped_blocks_are_those_inside(wrap, stage_map):
+    unet = build("SDXL")
+    blocks = decoder_blocks(unet, stage_map)
+    with attach(unet, Settings()):
+        expected = call(unet, *inputs())
+    for part in (unet.input_blocks, unet.output_blocks):
+        for index in (1, 4):
+            part[index] = wrap(part[index])
+    assert decoder_blocks(unet, stage_map) == blocks
+    with attach(unet, Settings()):
+        assert call(unet, *inputs()).equal(expected)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 8), st.sampled_from([nn.Identity, nn.ModuleList, Scaler]))))
+def test_any_block_may_be_replaced(changes):
+    """A model whose blocks were replaced is read or named, whatever they are now."""
+    unet = copy.copy(shared("SDXL"))
+    unet._modules = dict(unet._modules)
+    for is_encoder, index, kind in changes:
+        name = "input_blocks" if is_encoder else "output_blocks"
+        blocks = list(getattr(unet, name))
+        blocks[index] = kind(blocks[index]) if kind is Scaler else kind()
+        setattr(unet, name, nn.ModuleList(blocks))
+    replaced = {index for is_encoder, index, kind in changes if not is_encoder and kind is not Scaler}
+    if replaced:
+        with pytest.raises(UnsupportedUNetError, match=r"each block of UNetModel, got .*(Identity|ModuleList)"):
+            decoder_blocks(unet)
+    else:
+        assert decoder_blocks(unet) == decoder_blocks(shared("SDXL"))
 
 
 def test_neutral_settings_accept_any_model():

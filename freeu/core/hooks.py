@@ -89,7 +89,9 @@ class Session:
             blocks = self._blocks_to_hook(unet)
             for block in blocks:
                 hook = _compilable(_BlockHook(weakref.ref(self), block))
-                hooks.callback(block.first_layer.register_forward_pre_hook(hook, with_kwargs=True).remove)
+                # First among the layer's hooks: another extension's hook may add images to the batch (LLuL).
+                handle = block.first_layer.register_forward_pre_hook(hook, prepend=True, with_kwargs=True)
+                hooks.callback(handle.remove)
             if blocks and settings.clock == "noise" and not settings.neutral:
                 clock = _ClockHook(weakref.ref(self))
                 hooks.callback(unet.register_forward_pre_hook(clock, with_kwargs=True).remove)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from torch import nn
 
@@ -14,12 +14,20 @@ from freeu.settings.stage import STAGES
 class LdmUNet(Protocol):
     """The attributes of a UNet that FreeU reads. Those of ldm, sgm, Forge and reForge have them."""
 
-    input_blocks: Sequence[Any]
-    middle_block: nn.Sequential | None
-    output_blocks: Iterable[Any]
+    input_blocks: nn.Module
+    middle_block: nn.Module | None
+    output_blocks: Iterable[nn.Module]
     model_channels: int
     channel_mult: Sequence[int]
     num_res_blocks: int | Sequence[int]
+
+
+class ResBlock(Protocol):
+    """The attributes of a residual block. ldm, sgm, Forge and reForge give them to no other layer."""
+
+    channels: int
+    emb_channels: int
+    out_channels: int
 
 
 class UnsupportedUNetError(TypeError):
@@ -48,12 +56,14 @@ def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[Decoder
     levels = _stages_by_level(ldm) if stage_map == "levels" else None
     blocks = []
     # Distilled UNets (KOALA) may have no middle block.
-    backbone = _output_width(ldm.middle_block or ldm.input_blocks[-1])
+    backbone = _res_blocks(unet, ldm.input_blocks, ldm.middle_block)[-1].out_channels
     for index, block in enumerate(ldm.output_blocks):
+        layers = _res_blocks(unet, block)
         by_width = {4 * ldm.model_channels: 1, 2 * ldm.model_channels: 2, ldm.model_channels: 3}
         stage = by_width.get(backbone) if levels is None else next(levels, None)
-        blocks.append(DecoderBlock(index, block[0], backbone, _input_width(block) - backbone, stage))
-        backbone = _output_width(block)
+        first = layers[0]
+        blocks.append(DecoderBlock(index, cast(nn.Module, first), backbone, first.channels - backbone, stage))
+        backbone = layers[-1].out_channels
     return blocks
 
 
@@ -75,17 +85,14 @@ def _stages_by_level(unet: LdmUNet) -> Iterator[int | None]:
             yield level if level in STAGES else None
 
 
-def _input_width(block: nn.Sequential) -> int:
-    """Return the input channels of a block's first layer."""
-    if not hasattr(block[0], "channels"):
-        raise UnsupportedUNetError(
-            f"FreeU needs decoder blocks that begin with ldm's ResBlock, got one that begins with "
-            f"{type(block[0]).__name__}"
-        )
-    return int(cast(Any, block[0].channels))
+def _res_blocks(unet: nn.Module, *parts: nn.Module | None) -> list[ResBlock]:
+    """Return the residual blocks in parts of a UNet, in their order. Other extensions wrap parts in modules of theirs.
 
-
-def _output_width(block: nn.Sequential) -> int:
-    """Return the output channels of a block: those of its last layer that states them."""
-    widths: list[Any] = [layer.out_channels for layer in block if hasattr(layer, "out_channels")]
-    return int(widths[-1])
+    Raises UnsupportedUNetError if there is none.
+    """
+    modules = [module for part in parts if part is not None for module in part.modules()]
+    found = [module for module in modules if all(hasattr(module, name) for name in ResBlock.__annotations__)]
+    if not found:
+        names = ", ".join(dict.fromkeys(type(module).__name__ for module in modules))
+        raise UnsupportedUNetError(f"FreeU needs an ldm ResBlock in each block of {type(unet).__name__}, got {names}")
+    return cast(list[ResBlock], found)

@@ -25,7 +25,6 @@ OFF = "without FreeU"
 """Value of DIAGNOSTICS_KEY in the infotext of an image without FreeU."""
 
 _NO_FREEU = {"enabled": False, "plot": False, "compare": False}
-_PER_IMAGE = ("all_prompts", "all_negative_prompts", "all_seeds", "all_subseeds")
 
 
 def add_extra_outputs(p: Any, processed: Any, job: Job) -> None:
@@ -116,7 +115,7 @@ def _append(processed: Any, image: Any, infotext: str, like: int) -> None:
     processed.images.append(image)
     processed.infotexts.append(infotext)
     count = len(processed.images) - processed.index_of_first_image
-    for name in _PER_IMAGE:
+    for name in host.PER_IMAGE:
         values = list(getattr(processed, name))
         same = values[min(like - processed.index_of_first_image, len(values) - 1)]
         setattr(processed, name, [*values, *[same] * (count - len(values))])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ from freeu.core.unet import UnsupportedUNetError
 
 EXTENSION = Path(__file__).parents[2]
 """This extension's folder."""
+
+PER_IMAGE = ("all_prompts", "all_negative_prompts", "all_seeds", "all_subseeds")
+"""The lists of a job, and of its `Processed`, that have one value per image."""
+
+_PROMPTS = ("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt")
 
 
 def loaded_unet() -> nn.Module:
@@ -66,13 +72,15 @@ def runs_script(p: Any) -> bool:
 def generate_again(p: Any, *, save: bool, infotext: Mapping[str, str], **changes: Any) -> Any:
     """Run the finished job `p` again with the same prompts and seeds, and return the host's `Processed`.
 
-    `infotext` is added to the images' infotext, `changes` are attributes of the new job.
+    `infotext` is added to the images' infotext, `changes` are attributes of the new job. Raises RuntimeError if the
+    prompts or seeds were not the same, because another extension changed them.
     """
     again = copy.copy(p)
-    for name in ("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt"):
-        if prompts := getattr(p, f"all_{name}s", None):
-            setattr(again, name, list(prompts))
-    again.styles = []  # these prompts contain them
+    for name, value in vars(p).items():
+        # Other extensions' replacements of methods (ControlNet's of `sample`) would run `p`.
+        if callable(getattr(type(p), name, None)) or getattr(value, "__self__", None) is p:
+            delattr(again, name)
+    again.setup_prompts = partial(_restore_prompts, again, p)
     again.seed, again.subseed = list(p.all_seeds), list(p.all_subseeds)
     again.comments, again.override_settings = {}, dict(p.override_settings)
     again.extra_generation_params = {**p.extra_generation_params, **infotext}
@@ -80,7 +88,24 @@ def generate_again(p: Any, *, save: bool, infotext: Mapping[str, str], **changes
     for name, value in changes.items():
         setattr(again, name, value)
     shared.state.job_count += max(shared.state.job_count, 0)
-    return processing.process_images(again)
+    processed = processing.process_images(again)
+    for name in PER_IMAGE:
+        expected = list(getattr(p, name))
+        if list(getattr(processed, name))[: len(expected)] != expected:
+            raise RuntimeError(f"another extension changed {name}")
+    return processed
+
+
+def _restore_prompts(again: Any, p: Any) -> None:
+    """Set up the prompts of `p` for `again`. Its prompt is text, as in a user's job: Regional Prompter needs that."""
+    del again.setup_prompts
+    prompts = {name: list(given) for name in _PROMPTS if (given := getattr(p, f"all_{name}s", None))}
+    for name, given in prompts.items():
+        setattr(again, name, given[0])
+    again.styles = []  # these prompts contain them
+    again.setup_prompts()
+    for name, given in prompts.items():
+        setattr(again, f"all_{name}s", given)
 
 
 def save_image(p: Any, image: Any, infotext: str, suffix: str) -> None:
@@ -144,5 +169,7 @@ def _loaded_model() -> Any:
 
 
 def _diffusion_model(wrapper: Any) -> nn.Module:
-    unet: nn.Module = wrapper.diffusion_model
+    unet = getattr(wrapper, "diffusion_model", None)
+    if not isinstance(unet, nn.Module):
+        raise UnsupportedUNetError(f"{type(wrapper).__name__} has no UNet")
     return unet

@@ -107,7 +107,7 @@ class HookManager:
             raise
 
     def close(self) -> None:
-        """Remove the hooks of the last job, when the extension is unloaded."""
+        """Remove the hooks of the last job, which may have failed. A job that goes on adds its own again."""
         last = self._last() if self._last else None
         if last is not None:
             last.close()

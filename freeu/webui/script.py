@@ -26,9 +26,10 @@ _COMPILED = "this UNet runs no hooks, because torch.compile compiled it before F
 
 
 class FreeU(scripts.Script):
-    """FreeU on one tab. It keeps no state of a job; that is on the job's `p`."""
+    """FreeU on one tab. It keeps no state of a job; that is on the job's `p`. All tabs share presets and hooks."""
 
     catalog = PresetCatalog(UserPresets(host.EXTENSION / "presets.json"))
+    hooks = HookManager(host.loaded_unet)
 
     def __init__(self) -> None:
         self.controls_shown: Controls | None = None
@@ -82,6 +83,14 @@ class FreeU(scripts.Script):
         except SettingsError as error:
             refuse_plot(p, error)
 
+    def before_process(self, p: Any, *args: Any) -> None:
+        """Remove the hooks that a failed job left. A script may call the UNet without the host's denoiser."""
+        self.hooks.close()
+
+    def process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
+        """Remove the hooks that a job inside this one left when it failed."""
+        self.hooks.close()
+
     def process(self, p: Any, *args: Any) -> None:
         """Parse the job's settings and write them to its infotext. Refuse the job if they are invalid."""
         close_job(p)
@@ -102,7 +111,8 @@ class FreeU(scripts.Script):
                 p.extra_generation_params.update(to_infotext(settings))
 
     def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
-        """Comment on the images if FreeU changed nothing, or acted twice."""
+        """Remove the hooks. Comment on the images if FreeU changed nothing, or acted twice."""
+        self.hooks.close()
         job = job_of(p)
         if job is None:
             return
@@ -138,9 +148,8 @@ class FreeU(scripts.Script):
 
 def register() -> None:
     """Register the host's callbacks. The host forgets them when its UI reloads, and loads the scripts again."""
-    hooks = HookManager(host.loaded_unet)
-    script_callbacks.on_cfg_denoiser(hooks.on_cfg_denoiser)
-    script_callbacks.on_script_unloaded(hooks.close)
+    script_callbacks.on_cfg_denoiser(FreeU.hooks.on_cfg_denoiser)
+    script_callbacks.on_script_unloaded(FreeU.hooks.close)
     script_callbacks.on_app_started(partial(api.add_routes, FreeU.catalog))
     script_callbacks.on_app_started(keep_initial_values_float)
     script_callbacks.on_ui_settings(partial(options.add_options, FreeU.catalog))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from itertools import groupby
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from torch import nn
 
 from freeu.core.schedule import TIMESTEPS, strength
-from freeu.core.unet import decoder_blocks
+from freeu.core.unet import UnsupportedUNetError, decoder_blocks
 from freeu.settings.settings import Settings
 from freeu.settings.stage import STAGES, Stage
+
+log = logging.getLogger(__name__)
 
 MAX_STEPS = 1000
 """The most steps that the graph shows one by one: about one per pixel. A run of more is shown in percent."""
@@ -26,7 +29,7 @@ def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None
     The family of models may be empty, and the steps None, if they are unknown, or too many for the graph. Raises
     UnsupportedUNetError.
     """
-    blocks = Counter(block.stage for block in decoder_blocks(unet, settings.stage_map))
+    blocks = _count_blocks(unet, settings.stage_map)
     changed = {n: names for n in STAGES if (names := _changed_factors(settings.stage(n), n))}
     counts = {n: f"{blocks[n]} block{'' if blocks[n] == 1 else 's'}" for n in changed}
     where = ", ".join(f"{', '.join(names)} on {counts[n]}" for n, names in changed.items())
@@ -37,6 +40,17 @@ def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None
     else:
         effect = f"{where}; {describe_steps(settings, steps)}"
     return f"{family or type(unet).__name__}: {effect}"
+
+
+def _count_blocks(unet: nn.Module, stage_map: str) -> Counter[int | None]:
+    """Return the number of decoder blocks of each stage. A job may replace the model's blocks meanwhile."""
+    try:
+        return Counter(block.stage for block in decoder_blocks(unet, stage_map))
+    except UnsupportedUNetError:
+        raise
+    except Exception as error:
+        log.exception("the blocks of %s could not be read", type(unet).__name__)
+        raise UnsupportedUNetError(f"the blocks of {type(unet).__name__} could not be read now: {error}") from error
 
 
 def describe_steps(settings: Settings, steps: int | None) -> str:

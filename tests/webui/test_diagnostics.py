@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811  (fixtures)
 
+import copy
 import io
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modules.scripts import Script
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -241,6 +243,79 @@ def test_the_second_job_has_the_final_prompts_of_the_first(host, job):
     p.setup_prompts = setup_prompts
     processed = run(host, p)
     assert [text.split("\n")[0] for text in processed.infotexts] == ["strawberry"] * 3
+
+
+# Beside other extensions
+
+
+class ReplacesSample(Script):
+    """Replaces the job's `sample` by a function that calls the job's own, as ControlNet does."""
+
+    def process(self, p):
+        def sample(**kwargs):
+            return p.sample_before(**kwargs)
+
+        if not hasattr(p, "sample_before"):
+            p.sample_before = p.sample
+        p.sample = sample
+
+
+class RewritesPrompts(Script):
+    """Samples other prompts than those of the infotext, as Regional Prompter does. It needs the prompt as text."""
+
+    def process(self, p):
+        self.given = list(p.all_prompts)
+        p.prompt = p.prompt.replace(",", " AND")
+        p.all_prompts = [prompt.replace(",", " AND") for prompt in p.all_prompts]
+
+    def process_batch(self, p, **kwargs):
+        p.all_prompts = self.given
+
+
+class ChoosesPrompts(Script):
+    """Chooses other prompts for each job, as wildcards do."""
+
+    count = 0
+
+    def process(self, p):
+        self.count += 1
+        p.all_prompts = [("red apple", "penguin")[self.count % 2]] * len(p.all_prompts)
+
+
+def beside(p, extension, is_first):
+    """Add an extension to those of a job, before or after FreeU."""
+    extension.filename, extension.args_from, extension.args_to = "other.py", 0, 0
+    p.scripts = copy.copy(p.scripts)
+    others = p.scripts.alwayson_scripts
+    p.scripts.alwayson_scripts = [extension, *others] if is_first else [*others, extension]
+    return p
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
+@pytest.mark.parametrize("kind", [ReplacesSample, RewritesPrompts])
+@pytest.mark.parametrize("prompts", [["red apple, penguin"] * 2, ["penguin", "red apple, penguin"]])
+def test_the_image_without_freeu_beside_another_extension(host, job, kind, is_first, prompts):
+    class Wildcards(Script):
+        """Chooses the same prompts in each job."""
+
+        def process(self, p):
+            p.all_prompts = list(prompts)
+
+    fields = {"prompt": "{red apple|penguin}", "batch_size": 2}
+    plain, on = (
+        run(host, beside(beside(job(freeu, **fields), kind(), is_first), Wildcards(), True))
+        for freeu in (False, {**ON, "compare": True})
+    )
+    assert [image.tobytes() for image in on.images[2:]] == [image.tobytes() for image in plain.images]
+    assert [text.split("\n")[0] for text in on.infotexts] == prompts * 2
+    assert on.comments == ""
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
+def test_a_comparison_with_other_prompts_is_refused_by_name(host, job, is_first):
+    processed = run(host, beside(job({**ON, "compare": True}), ChoosesPrompts(), is_first))
+    assert len(processed.images) == 1
+    assert "could not be generated: RuntimeError: another extension changed all_prompts" in processed.comments
 
 
 @pytest.mark.parametrize("during", ["the first job", "the second job"])

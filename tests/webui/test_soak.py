@@ -107,12 +107,31 @@ class Soak:
 
     def failed(self, freeu):
         """Fail in the UNet, after which the host calls no script."""
-        p = self.job(freeu)
-        unet = self.models.sd_model.model.diffusion_model
-        handle = unet.middle_block.register_forward_hook(self.failing())
-        with pytest.raises(RuntimeError, match="out of memory"):
-            self.run(p)
-        handle.remove()
+        self.fail(freeu)
+
+    def called_directly(self, freeu):
+        """Call the UNet outside the denoiser, after a failed job that is still referenced by its traceback."""
+        error = self.fail(freeu)
+        p = self.job(False)
+        hooks = self.call_directly(p)
+        self.run(p)
+        assert hooks == [0]
+        assert error.tb
+
+    def called_directly_between_batches(self, freeu):
+        """Call the UNet outside the denoiser in a second batch, after a job inside the first one failed."""
+        p = self.job(self.random.choice([freeu, False]), n_iter=3)
+        hooks, errors, sample = self.call_directly(p), [], p.sample
+
+        def sample_and_fail(**kwargs):
+            samples = sample(**kwargs)
+            errors.append(self.fail(freeu))
+            return samples
+
+        p.sample = sample_and_fail
+        self.run(p)
+        assert hooks == [0, 0, 0]
+        assert len(errors) == 3
 
     def nested(self, freeu):
         """Run a job during another job's sampling, with settings of its own or without FreeU."""
@@ -157,6 +176,30 @@ class Soak:
 
         self.callbacks.on_cfg_denoiser(before_call)
 
+    def fail(self, freeu):
+        """Run a job that fails in the UNet, and return its error. The error's traceback references the job's `p`."""
+        p = self.job(freeu)
+        unet = self.models.sd_model.model.diffusion_model
+        handle = unet.middle_block.register_forward_hook(self.failing())
+        with pytest.raises(RuntimeError, match="out of memory") as error:
+            self.run(p)
+        handle.remove()
+        return error
+
+    def call_directly(self, p):
+        """Make `p` call the UNet before it samples, and return a list of the hooks that were on the UNet then.
+
+        "img2img alternative test" does so to find the noise of an image.
+        """
+        unet, sample, hooks = self.models.sd_model.model.diffusion_model, p.sample, []
+
+        def call_and_sample(**kwargs):
+            hooks.append(hooks_on(unet))
+            return sample(**kwargs)
+
+        p.sample = call_and_sample
+        return hooks
+
     def failing(self):
         remaining = self.random.randint(0, 2)
 
@@ -181,6 +224,12 @@ class Soak:
 
 KINDS = [name for name, member in vars(Soak).items() if callable(member)]
 KINDS = KINDS[KINDS.index("txt2img") : KINDS.index("at_a_call")]
+
+
+@pytest.mark.parametrize("kind", ["called_directly", "called_directly_between_batches"])
+@torch.inference_mode(False)
+def test_a_failed_job_leaves_nothing_for_direct_calls(playground, kind):
+    getattr(Soak(playground), kind)({"b1": 1.5})
 
 
 @pytest.mark.slow

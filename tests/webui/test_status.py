@@ -1,8 +1,11 @@
 """The status line, and the data of the page's graph."""
 
+import copy
 import math
+from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
 from freeu import Settings, UnsupportedUNetError, strength
 from freeu.webui.status import MAX_STEPS, describe, describe_steps, graph, known_steps
@@ -34,6 +37,46 @@ def test_an_unknown_family_is_replaced_by_the_class_name():
 def test_a_model_without_ldm_decoder_blocks_raises():
     with pytest.raises(UnsupportedUNetError, match="Sequential"):
         describe(Settings(), shared("SDXL").middle_block, "", 20)
+
+
+class Changing(nn.Module):
+    """A block that another thread changes while it is read."""
+
+    def modules(self):
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+def changed(unet=None, **attributes):
+    """Return a model with other attributes than those of an ldm UNet."""
+    model = copy.copy(unet or shared("SDXL"))
+    model._modules = dict(model._modules)
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (SimpleNamespace(diffusion_model=changed(nn.Identity())), "Identity"),
+        (SimpleNamespace(diffusion_model=changed(output_blocks=nn.ModuleList([nn.Linear(1, 1)]))), "Linear"),
+        (SimpleNamespace(diffusion_model=changed(output_blocks=nn.ModuleList([Changing()]))), "UNetModel"),
+        (SimpleNamespace(diffusion_model=changed(output_blocks=None)), "UNetModel"),
+        (SimpleNamespace(diffusion_model=changed(model_channels=None)), "UNetModel"),
+        (SimpleNamespace(diffusion_model="engine"), "SimpleNamespace"),
+        (object(), "object"),
+    ],
+)
+def test_the_line_names_any_model_that_cannot_be_read(monkeypatch, model, names):
+    from modules import sd_models
+
+    from freeu.webui.callbacks import Callbacks
+    from freeu.webui.script import FreeU
+
+    monkeypatch.setattr(sd_models.model_data, "sd_model", SimpleNamespace(model=model))
+    line = Callbacks(FreeU.catalog, is_img2img=False).status(Settings(), 20)
+    assert "FreeU has no effect" in line
+    assert names in line
 
 
 @pytest.mark.parametrize(

@@ -424,6 +424,7 @@ def _run_batch(p: Any, n: int) -> list[tuple[Image.Image, str]]:
     state.nextjob()
     if p.scripts is not None:
         p.scripts.postprocess_batch(p, batch, batch_number=n)
+        p.prompts, p.negative_prompts = p.all_prompts[part], p.all_negative_prompts[part]
     return [_to_image(p, i, rgb) for i, rgb in enumerate(batch)]
 
 
