@@ -118,7 +118,7 @@ def test_text_that_cannot_be_read_hides_no_other(chunk):
 def test_descriptions_are_read_although_the_comment_is_not():
     """ComfyUI stores its graph in the tag Model."""
     data = tiff(b"", pointer=ASCII, description=b'prompt:{"a": 1}\0')
-    assert image_texts(webp((b"EXIF", data))) == [("prompt", '{"a": 1}')]
+    assert image_texts(webp((b"EXIF", data))) == {"prompt": ['{"a": 1}']}
 
 
 @pytest.mark.parametrize("comment", [b"ASCII\0\0\0Screenshot", b"Screenshot", b"        ", b"", bytes(8), b"UNICODE\0"])

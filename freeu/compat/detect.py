@@ -65,7 +65,7 @@ def from_infotext(infotext: Infotext) -> Settings | None:
 def read_image(data: bytes) -> Detected | None:
     """Return the settings in an image file; None if there are none. Raises UnreadableFileError and SettingsError."""
     texts = image_texts(data)
-    detected = (_read_text(text) for chunk in CHUNKS for name, text in texts if name == chunk)
+    detected = (_read_text(text) for name in CHUNKS for text in texts.get(name, []))
     return next(filter(None, detected), None)
 
 

@@ -44,15 +44,15 @@ def is_image(data: bytes) -> bool:
     return _reader(data) is not None
 
 
-def image_texts(data: bytes) -> list[tuple[str, str]]:
-    """Return the names and texts in an image file, in their order there; a name can occur twice.
+def image_texts(data: bytes) -> dict[str, list[str]]:
+    """Return the texts in an image file by name, those of the same name in their order in the file.
 
     Raises UnreadableFileError for a damaged image, unless a text comes before the damage.
     """
-    texts: list[tuple[str, str]] = []
+    texts: dict[str, list[str]] = {}
     try:
         for name, text in (_reader(data) or _pillow_texts)(data):
-            texts.append((name, decode_text(text)))
+            texts.setdefault(name, []).append(decode_text(text))
     except UnreadableFileError as error:
         if not texts:
             raise
