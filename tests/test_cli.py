@@ -394,5 +394,5 @@ def test_error_names_pillow_if_it_is_missing(tmp_path):
     command = [sys.executable, "-c", code, "read", str(tmp_path / "a.gif")]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert "the file is not a PNG, JPEG or WebP image; other formats need Pillow: pip install pillow" in result.stderr
+    assert "needs Pillow to be read; install it with: pip install pillow" in result.stderr
     assert "Traceback" not in result.stderr

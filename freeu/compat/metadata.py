@@ -10,8 +10,9 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
-from freeu.compat.exif import PREFIX, USER_COMMENT, exif_texts, ignore_unreadable
 from freeu.settings.parameter import format_value
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,12 @@ MAX_COMPRESSED_TEXT = 2**24
 
 _COMMENT_ENCODINGS = (b"", b"ASCII", b"UNICODE", b"JIS")
 """What the first eight bytes of an EXIF comment say, without padding."""
+
+_USER_COMMENT, _EXIF_DIRECTORY = 0x9286, 0x8769
+"""EXIF tags of the comment, and of the directory that it belongs to. (Fooocus writes it outside of that.)"""
+
+_DESCRIPTIONS = (0x0110, 0x010F, 0x010E)
+"""The EXIF tags Model, Make and ImageDescription."""
 
 _EXIF_PROFILE = b"Raw profile type exif"
 """The PNG text in which ImageMagick stores EXIF data: three lines, then hexadecimal digits."""
@@ -138,7 +145,7 @@ def _jpeg_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
             return
         length = int.from_bytes(_take(data, position + 2, 2), "big")
         segment = _take(data, position + 4, length - 2)
-        if marker == _APP1 and segment.startswith(PREFIX):
+        if marker == _APP1 and segment.startswith(b"Exif\0\0"):
             yield from _exif_texts(segment)
         elif marker == _JPEG_COMMENT:
             yield COMMENT, segment
@@ -156,18 +163,13 @@ def _webp_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _pillow_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
+    pillow = _pillow()
     try:
-        from PIL import Image, UnidentifiedImageError  # every WebUI has Pillow; the core does not need it
-    except ModuleNotFoundError as error:
-        raise UnreadableFileError(
-            "the file is not a PNG, JPEG or WebP image; other formats need Pillow: pip install pillow"
-        ) from error
-    try:
-        with Image.open(io.BytesIO(data)) as image:
+        with pillow.open(io.BytesIO(data)) as image:
             info = image.info
-    except UnidentifiedImageError as error:
+    except pillow.UnidentifiedImageError as error:
         raise UnreadableFileError("the file is not an image of a format that the installed Pillow reads") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise UnreadableFileError(f"the image cannot be opened: {error}") from error
     if isinstance(exif := info.get("exif"), bytes):
         yield from _exif_texts(exif)
@@ -175,15 +177,51 @@ def _pillow_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
         yield COMMENT, comment
 
 
+def _pillow() -> Any:
+    """Return `PIL.Image`. Every WebUI has Pillow; the core does not need it."""
+    try:
+        from PIL import Image
+    except ModuleNotFoundError as error:
+        raise UnreadableFileError("the file needs Pillow to be read; install it with: pip install pillow") from error
+    return Image
+
+
 def _exif_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield the comment; and the descriptions, in which ComfyUI stores `name:text`."""
-    for tag, value in exif_texts(data):
-        if tag == USER_COMMENT:
-            has_code = value[:8].upper().rstrip(b"\0 ") in _COMMENT_ENCODINGS
-            yield COMMENT, value[8:] if has_code else value
+    for tag, value in _exif_values(data):
+        content = value.encode("latin-1") if isinstance(value, str) else value
+        if not isinstance(content, bytes):
+            log.warning("an EXIF text cannot be read and is ignored: %s", format_value(content))
+        elif tag == _USER_COMMENT:
+            has_code = content[:8].upper().rstrip(b"\0 ") in _COMMENT_ENCODINGS
+            yield COMMENT, content[8:] if has_code else content
         else:
-            name, _, text = value.partition(b":")
+            name, _, text = content.partition(b":")
             yield name.decode("latin-1"), text
+
+
+def _exif_values(data: bytes) -> list[tuple[int, object]]:
+    """Return the tags and values of the texts in EXIF data, as Pillow reads them."""
+    values: list[tuple[int, object]] = []
+    with ignore_unreadable("the EXIF data"):
+        exif = _pillow().Exif()
+        try:
+            exif.load(data)
+            values += [(tag, exif[tag]) for tag in (_USER_COMMENT, *_DESCRIPTIONS) if tag in exif]
+            directory = exif.get_ifd(_EXIF_DIRECTORY)
+            values += [(tag, directory[tag]) for tag in (_USER_COMMENT,) if tag in directory]
+        except Exception as error:  # Pillow raises errors of any type for unusual data
+            raise ValueError(str(error)) from error
+    return values
+
+
+@contextmanager
+def ignore_unreadable(name: str) -> Iterator[None]:
+    """Log a ValueError as a warning that `name` is ignored."""
+    try:
+        yield
+    except ValueError as error:
+        log.warning("%s cannot be read and is ignored: %s", name, error)
 
 
 def _take(data: bytes, start: int, length: int) -> bytes:
