@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from freeu.compat import comfyui, diffusers, fooocus, forge, invokeai, ljleb, sdnext, swarmui
 from freeu.compat.factors import FACTORS
-from freeu.compat.metadata import INFOTEXT_CHUNK, UnreadableFileError, image_texts
+from freeu.compat.metadata import COMMENT, INFOTEXT_CHUNK, UnreadableFileError, decode_text, image_texts, is_image
 from freeu.compat.request import parse_request
 from freeu.settings.infotext import Infotext, from_own_infotext, parse_parameters
 from freeu.settings.parameter import SettingsError
@@ -37,8 +38,10 @@ JSON_READERS: Mapping[str, Callable[[Any], Settings | None]] = {
     "SwarmUI": swarmui.from_parameters,
 }
 
-CHUNKS = (INFOTEXT_CHUNK, comfyui.CHUNK, invokeai.CHUNK)
+CHUNKS = (INFOTEXT_CHUNK, COMMENT, comfyui.CHUNK, invokeai.CHUNK)
 """The texts of an image that can have settings, in the order in which they are tried."""
+
+_CONTROL_CHARACTER = re.compile(r"[\0-\x08\x0e-\x1f]")
 
 
 def detect_tool(infotext: Infotext) -> Detected | None:
@@ -62,7 +65,7 @@ def from_infotext(infotext: Infotext) -> Settings | None:
 def read_image(data: bytes) -> Detected | None:
     """Return the settings in an image file; None if there are none. Raises UnreadableFileError and SettingsError."""
     texts = image_texts(data)
-    detected = (_read_text(texts[name]) for name in CHUNKS if name in texts)
+    detected = (_read_text(text) for name in CHUNKS for text in texts.get(name, []))
     return next(filter(None, detected), None)
 
 
@@ -103,12 +106,10 @@ def _read_text(text: str) -> Detected | None:
 
 
 def _decode(data: bytes) -> str | None:
-    """Return UTF-8 text; None for anything else, which may be an image."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    """Return the text of a file; None for an image, or any other file with control characters."""
+    if is_image(data) or _CONTROL_CHARACTER.search(text := decode_text(data)):
         return None
-    return None if "\0" in text else text
+    return text
 
 
 def _parse_json(text: str) -> Any:
