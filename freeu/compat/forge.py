@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from freeu.compat.factors import FACTORS, settings_from_factors
-from freeu.compat.steps import parse_steps, step_share
+from freeu.compat.steps import sampled_steps, step_share
 from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
 from freeu.settings.infotext import Infotext
 from freeu.settings.parameter import SettingsError
@@ -44,7 +44,7 @@ def from_infotext(infotext: Infotext) -> Settings | None:
         start=infotext.get("freeu_start", 0.0),
         stop=infotext.get("freeu_end", 1.0),
     )
-    return _convert_window(settings, parse_steps(infotext.get("Steps")))
+    return _convert_window(settings, sampled_steps(infotext))
 
 
 def from_list(args: Sequence[Any], steps: int | None) -> Settings | None:
