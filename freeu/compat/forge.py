@@ -6,15 +6,17 @@ extensions-builtin/sd_forge_freeu/scripts/forge_freeu.py.
 
 from __future__ import annotations
 
-import ast
+import tokenize
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from freeu.compat.factors import FACTORS, settings_from_factors
+from freeu.compat.python_list import python_list
 from freeu.compat.steps import sampled_steps, step_share
 from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
 from freeu.settings.infotext import Infotext
-from freeu.settings.parameter import SettingsError
+from freeu.settings.parameter import SettingsError, format_value
 from freeu.settings.settings import Settings
 
 SCRIPT = "freeu integrated"
@@ -25,6 +27,12 @@ LIST_NAMES = ("enabled", *FACTORS, "start", "end")
 
 PRESET_NAMES = (*FACTORS, "start", "stop")
 """The values after the name of a preset, by our names."""
+
+VARIABLE = "presets_custom"
+"""The list in a preset file."""
+
+MAX_FILE_LENGTH = 20_000
+"""Characters of a preset file: some 400 presets, so that any file is read in a fraction of a second."""
 
 
 def from_infotext(infotext: Infotext) -> Settings | None:
@@ -56,28 +64,37 @@ def from_list(args: Sequence[Any], steps: int | None) -> Settings | None:
 def from_preset_file(text: str) -> ParsedPresets:
     """Read its `freeu_presets.py`, a Python file, without running it. Raises BrokenFileError.
 
-    `presets_custom` is a list of (name, b1, b2, s1, s2, start, end).
+    `presets_custom` is a list of (name, b1, b2, s1, s2, start, end), and statements that add to it. Of equal names,
+    the later ones get a number: Forge offers each of them.
     """
-    rule = f"the file must be JSON, or Forge's presets_custom, a list of (name, {', '.join(PRESET_NAMES)})"
+    if len(text) > MAX_FILE_LENGTH:
+        raise BrokenFileError(f"a preset file of Forge must have at most {MAX_FILE_LENGTH} characters, got {len(text)}")
     try:
-        presets = ast.literal_eval(_assigned_expression(text, "presets_custom"))
-        by_name = {str(name): values for name, *values in presets}
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        by_name = _by_name(python_list(text, VARIABLE))
+    except (SyntaxError, tokenize.TokenError, ValueError) as error:
+        rule = f"the file must be JSON, or Forge's {VARIABLE}, a list of (name, {', '.join(PRESET_NAMES)})"
         raise BrokenFileError(f"{rule}: {error}") from error
     return parse_entries(by_name, _parse_preset)
 
 
-def _assigned_expression(text: str, name: str) -> ast.expr:
-    """Return the expression that a program last assigns to `name`. Raises ValueError if there is none."""
-    for node in reversed(ast.parse(text).body):
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return node.value
-    raise ValueError(f"{name} is not assigned")
+def _by_name(entries: list[Any]) -> dict[str, Sequence[Any]]:
+    """Return the values of each entry by its name. Raises ValueError for an entry without a name."""
+    by_name: dict[str, Sequence[Any]] = {}
+    numbers: Counter[str] = Counter()
+    for entry in entries:
+        if not isinstance(entry, (list, tuple)) or not entry:
+            raise ValueError(f"{format_value(entry)} is not a preset")
+        name = str(entry[0])
+        while name in by_name:
+            numbers[str(entry[0])] += 1
+            name = f"{entry[0]} ({numbers[str(entry[0])] + 1})"
+        by_name[name] = entry[1:]
+    return by_name
 
 
-def _parse_preset(name: str, values: list[Any]) -> Settings:
+def _parse_preset(name: str, values: Sequence[Any]) -> Settings:
     if len(values) != len(PRESET_NAMES):
-        raise SettingsError(name, values, f"must have {', '.join(PRESET_NAMES)}")
+        raise SettingsError(name, list(values), f"must have {', '.join(PRESET_NAMES)}")
     return Settings.parse({"version": "2", **dict(zip(PRESET_NAMES, values, strict=True))})
 
 
