@@ -6,13 +6,12 @@ extensions-builtin/sd_forge_freeu/scripts/forge_freeu.py.
 
 from __future__ import annotations
 
-import tokenize
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from freeu.compat.factors import FACTORS, settings_from_factors
-from freeu.compat.python_list import python_list
 from freeu.compat.steps import sampled_steps, step_share
 from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
 from freeu.settings.infotext import Infotext
@@ -31,8 +30,8 @@ PRESET_NAMES = (*FACTORS, "start", "stop")
 VARIABLE = "presets_custom"
 """The list in a preset file."""
 
-MAX_FILE_LENGTH = 20_000
-"""Characters of a preset file: some 400 presets, so that any file is read in a fraction of a second."""
+_COMMENT = re.compile(r"""("[^"\n]*"|'[^'\n]*')|\#.*""", re.VERBOSE)
+_ENTRY = re.compile(r"""[(\[]\s*(["'])(?P<name>(?:(?!\1)[^\\\n])*)\1\s*,(?P<values>[^()\[\]"']*)[)\]]""")
 
 
 def from_infotext(infotext: Infotext) -> Settings | None:
@@ -62,34 +61,35 @@ def from_list(args: Sequence[Any], steps: int | None) -> Settings | None:
 
 
 def from_preset_file(text: str) -> ParsedPresets:
-    """Read its `freeu_presets.py`, a Python file, without running it. Raises BrokenFileError.
+    """Read its `freeu_presets.py`, a Python file, without parsing or running it. Raises BrokenFileError.
 
-    `presets_custom` is a list of (name, b1, b2, s1, s2, start, end), and statements that add to it. Of equal names,
-    the later ones get a number: Forge offers each of them.
+    The entries (name, b1, b2, s1, s2, start, end) are those of `presets_custom`, however the list grows. Of equal
+    names, the later ones get a number: Forge offers each of them.
+
+    `ast` is not used: in Python 3.10, a long `1+1+1+...` or `a.b.b...` overflows its stack and ends the process.
     """
-    if len(text) > MAX_FILE_LENGTH:
-        raise BrokenFileError(f"a preset file of Forge must have at most {MAX_FILE_LENGTH} characters, got {len(text)}")
-    try:
-        by_name = _by_name(python_list(text, VARIABLE))
-    except (SyntaxError, tokenize.TokenError, ValueError) as error:
-        rule = f"the file must be JSON, or Forge's {VARIABLE}, a list of (name, {', '.join(PRESET_NAMES)})"
-        raise BrokenFileError(f"{rule}: {error}") from error
+    code = _COMMENT.sub(r"\1", text)
+    rule = f"the file must be JSON, or Forge's {VARIABLE}, a list of (name, {', '.join(PRESET_NAMES)})"
+    if VARIABLE not in code:
+        raise BrokenFileError(f"{rule}: {VARIABLE} is missing")
+    if rest := re.search(r"[\"'\d].*", _ENTRY.sub("", code)):
+        raise BrokenFileError(f"{rule}, got {format_value(rest[0])}")
+    by_name: dict[str, Sequence[Any]] = {}
+    numbers: Counter[str] = Counter()
+    for entry in _ENTRY.finditer(code):
+        name = entry["name"]
+        while name in by_name:
+            numbers[entry["name"]] += 1
+            name = f"{entry['name']} ({numbers[entry['name']] + 1})"
+        by_name[name] = [_number(part.strip()) for part in entry["values"].split(",") if part.strip()]
     return parse_entries(by_name, _parse_preset)
 
 
-def _by_name(entries: list[Any]) -> dict[str, Sequence[Any]]:
-    """Return the values of each entry by its name. Raises ValueError for an entry without a name."""
-    by_name: dict[str, Sequence[Any]] = {}
-    numbers: Counter[str] = Counter()
-    for entry in entries:
-        if not isinstance(entry, (list, tuple)) or not entry:
-            raise ValueError(f"{format_value(entry)} is not a preset")
-        name = str(entry[0])
-        while name in by_name:
-            numbers[str(entry[0])] += 1
-            name = f"{entry[0]} ({numbers[str(entry[0])] + 1})"
-        by_name[name] = entry[1:]
-    return by_name
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _parse_preset(name: str, values: Sequence[Any]) -> Settings:
