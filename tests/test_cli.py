@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -21,6 +22,7 @@ from freeu.compat import swarmui as swarmui_reader
 from freeu.compat.detect import CHUNKS, Detected, read_file, read_image
 from freeu.compat.metadata import UnreadableFileError
 from freeu.compat.request import fill_up, parse_arguments, to_request
+from freeu.compat.steps import step_share
 from freeu.settings.infotext import parse_parameters
 from freeu.settings.presets import BUILTIN
 from tests.strategies import valid
@@ -28,6 +30,7 @@ from tests.strategies import valid
 ROOT = Path(__file__).parent.parent
 FACTORS = {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}
 LEVELS = Settings(version="1", stage_map="levels", **FACTORS)
+ORIGINAL = Settings(version="1", width1=641 / 1280, width2=321 / 640, **FACTORS)
 STAGES = r'"[{\"backbone_factor\": 1.2, \"skip_factor\": 0.9}, {\"backbone_factor\": 1.4, \"skip_factor\": 0.2}]"'
 PROMPT = "a cat: (grey:1.2), \\(tabby\\)\nNegative prompt: blue, low quality: yes\n"
 
@@ -44,6 +47,22 @@ def comfyui(node, **changes):
         "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
         "5": {"class_type": node, "inputs": {"model": ["4", 0], **FACTORS, **changes}},
     }
+
+
+def chain(*nodes, sampler="KSampler"):
+    """Return a graph of ComfyUI in which a model goes through `nodes` to a sampler; a node is (class, inputs)."""
+    graph = {"0": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}}}
+    for n, (kind, inputs) in enumerate((*nodes, (sampler, {"seed": 1})), 1):
+        graph[str(n)] = {"class_type": kind, "inputs": {"model": [str(n - 1), 0], **inputs}}
+    return graph
+
+
+def page(*kinds, mode=0):
+    """Return a workflow as ComfyUI's page saves it."""
+    nodes = [
+        {"id": n, "type": kind, "mode": mode, "widgets_values": [1.3, 1.4, 0.9, 0.2]} for n, kind in enumerate(kinds)
+    ]
+    return {"last_node_id": 5, "nodes": nodes, "links": [[1, 4, 0, 5, 0, "MODEL"]], "version": 0.4}
 
 
 def invokeai(**changes):
@@ -84,6 +103,14 @@ WRITTEN = {
     "InvokeAI, off because of a 0": ({"invokeai_graph": json.dumps(invokeai(s1=0))}, "InvokeAI",
                              LEVELS.replace(s1=0, enabled=False)),
     "SwarmUI": ({"parameters": json.dumps(swarmui(**SWARMUI))}, "SwarmUI", Settings(version="2", **FACTORS)),
+    "SD.Next, original backend": ({"parameters": infotext("FreeU: b1=1.3 b2=1.4 s1=0.9 s2=0.2, Backend: Original")},
+                                  "SD.Next", ORIGINAL),
+    "SD.Next, off because of a 0": ({"parameters": infotext("FreeU: b1=1.3 b2=1.4 s1=0.9 s2=0.0")}, "SD.Next",
+                                    LEVELS.replace(s2=0, enabled=False)),
+    "ComfyUI, a request": ({"prompt": json.dumps({"client_id": "a", "prompt": comfyui("FreeU")})}, "ComfyUI",
+                           Settings(version="1", **FACTORS)),
+    "ComfyUI, with a page's workflow": ({"prompt": json.dumps(comfyui("FreeU")), "workflow": json.dumps(page("FreeU"))},
+                                        "ComfyUI", Settings(version="1", **FACTORS)),
 }  # fmt: skip
 
 
@@ -152,12 +179,20 @@ def test_png_text_after_the_pixels_is_read():
         {"parameters": infotext()},
         {"parameters": "no keys at all"},
         {"parameters": json.dumps(swarmui())},
+        {"parameters": json.dumps(swarmui(freeublockone=1.3))},
+        {"parameters": json.dumps(swarmui(freeuapplyto="Refiner"))},
+        {"parameters": json.dumps({**swarmui(freeuapplyto="Both"), "sui_extra_data": {"unused_parameters": [
+            "freeuversion", "freeublockone"]}})},
+        {"parameters": infotext("Integrated FreeU Enabled: False")},
+        {"prompt": json.dumps(comfyui("None")), "workflow": json.dumps(page("FreeU"))},
+        {"workflow": json.dumps(page("KSampler"))},
+        {"workflow": json.dumps(page("FreeU_V2", mode=4))},
         {"parameters": "[" * 5000, "prompt": "{", "invokeai_graph": "null"},
         {"prompt": json.dumps({"3": {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}, "extra": [1]})},
         {"prompt": json.dumps({**comfyui(["FreeU"]), "6": {"class_type": {}, "inputs": []}})},
         {"invokeai_graph": json.dumps({**invokeai(), "edges": []})},
     ],
-)
+)  # fmt: skip
 def test_image_without_freeu(texts):
     assert read_image(png(texts)) is None
 
@@ -165,6 +200,62 @@ def test_image_without_freeu(texts):
 LINKED = "must be a number in the node itself, not from another node"
 IN_RANGE = "must be between -1 and 3"
 APPLIES_TO_BASE = swarmui(freeublockone=1, freeuapplyto="Base", refinermodel="r")
+ALL_SAMPLERS = "must act in all samplers"
+FREEU, PATCH = ("FreeU", FACTORS), ("RescaleCFG", {"multiplier": 0.7})
+GUIDER = {
+    **chain(FREEU, ("BasicGuider", {"conditioning": ["9", 0]}), sampler="BasicScheduler"),
+    "4": {"class_type": "SamplerCustomAdvanced", "inputs": {"guider": ["2", 0], "sigmas": ["3", 0], "noise": ["5", 0]}},
+    "5": {"class_type": "RandomNoise", "inputs": {"noise_seed": 1}},
+}
+LORA = {"class_type": "LoraLoader", "inputs": {"model": ["1", 0], "clip": ["0", 1]}}
+TEXT = {"class_type": "CLIPTextEncode", "inputs": {"clip": ["3", 1]}}
+PIPE = {"class_type": "ToBasicPipe", "inputs": {"model": ["1", 0], "clip": ["0", 1]}}
+DETAILER = {"class_type": "FaceDetailerPipe", "inputs": {"basic_pipe": ["3", 0], "seed": 1}}
+WITH_TEXT = {"class_type": "KSampler", "inputs": {"model": ["0", 0], "seed": 1, "positive": ["4", 0]}}
+WITHOUT = {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        chain(FREEU, PATCH),
+        chain(PATCH, FREEU, PATCH, sampler="KSamplerAdvanced"),
+        GUIDER,
+        {
+            **chain(FREEU),
+            "3": PIPE,
+            "4": {"class_type": "FaceDetailerPipe", "inputs": {"basic_pipe": ["3", 0], "seed": 1}},
+        },
+        {**chain(FREEU), "3": {"class_type": "KSampler (Efficient)", "inputs": {"model": ["2", 0], "seed": 2}}},
+        {**chain(FREEU), "3": {"class_type": "PreviewModel", "inputs": {"anything": ["1", 0]}}},
+        {**chain(FREEU), "3": {"class_type": "FreeU_V2", "inputs": {"model": ["0", 0], "b1": 2}}},
+    ],
+)
+def test_model_of_comfyui_is_followed_to_the_samplers(graph):
+    assert comfyui_reader.from_graph(graph) == Settings(version="1", **FACTORS)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {**chain(PATCH), "3": {"class_type": "FreeU", "inputs": {"model": ["0", 0], **FACTORS}},
+         "4": {"class_type": "RescaleCFG", "inputs": {"model": ["3", 0]}}},
+        {**GUIDER, "2": {"class_type": "BasicGuider", "inputs": {"model": ["0", 0]}},
+         "3": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0]}}},
+        {**chain(FREEU), "2": WITH_TEXT, "3": LORA, "4": TEXT},
+    ],
+)  # fmt: skip
+def test_freeu_whose_model_is_not_sampled_is_off(graph):
+    assert comfyui_reader.from_graph(graph) is None
+
+
+def test_reading_a_graph_takes_linear_time():
+    """A quadratic search would take minutes."""
+    long = chain(*[PATCH] * 5_000, FREEU, *[PATCH] * 5_000)
+    assert comfyui_reader.from_graph(long) == Settings(version="1", **FACTORS)
+    many = chain(*[FREEU] * 5_000)
+    with pytest.raises(SettingsError, match="must be one"):
+        comfyui_reader.from_graph(many)
 
 
 @pytest.mark.parametrize("edge", [["6", 0], None])
@@ -195,6 +286,9 @@ def test_comfyui_node_that_nothing_uses_is_ignored(edge):
             "s2",
             LINKED,
         ),
+        (comfyui_reader.from_graph, {**comfyui("FreeU"), "6": WITHOUT}, "FreeU node 5", ALL_SAMPLERS),
+        (comfyui_reader.from_graph, chain(FREEU, ("Switch", {"model": 1, "input1": ["1", 0], "input2": ["0", 0]})),
+         "node after FreeU", "must have an input for a model"),
         (invokeai_reader.from_graph, invokeai(b2="much"), "b2", IN_RANGE),
         (swarmui_reader.from_parameters, swarmui(**SWARMUI, freeuskipone=9), "s1", IN_RANGE),
         (swarmui_reader.from_parameters, APPLIES_TO_BASE, "freeuapplyto", "must be Both"),
@@ -207,17 +301,40 @@ def test_error_names_what_cannot_be_read_in_a_graph(read, graph, field, message)
 
 
 def test_missing_values_of_swarmui_are_its_defaults():
-    settings = swarmui_reader.from_parameters(swarmui(freeublockone=1.3))
+    settings = swarmui_reader.from_parameters(swarmui(freeuapplyto="Both", freeublockone=1.3))
     assert settings == Settings(version="1", b1=1.3, b2=1.2, s1=0.9, s2=0.2)
+    assert swarmui_reader.from_parameters(swarmui(freeuapplyto="Base")).b1 == 1.1
 
 
-WORDS = "nodes edges inputs class_type model b1 source destination node_id sui_image_params freeublockone args freeu"
+@pytest.mark.parametrize(
+    ("texts", "seen"),
+    [
+        ({"parameters": infotext("Integrated FBCache Enabled: False, Integrated FreeU Enabled: True")},
+         "Integrated FreeU Enabled"),
+        ({"parameters": infotext("FUM_enabled: True, FUM_b1: 1.3, FUM_b1_preset: Wave")}, "FUM_enabled"),
+        ({"parameters": infotext('FreeU Backbone Scales: "1.2,1.4", FreeU Skip Scales: "0.9,0.2"')},
+         "FreeU Backbone Scales"),
+        ({"prompt": json.dumps(chain(("FreeU (Advanced)", {"target_block": "all"})))}, "FreeU (Advanced)"),
+        ({"prompt": json.dumps(chain(("FreeU_V2_timestepadd", FACTORS)))}, "FreeU_V2_timestepadd"),
+        ({"workflow": json.dumps(page("KSampler", "FreeU_V2"))}, "FreeU_V2"),
+        ({"invokeai_workflow": json.dumps({"nodes": [{"id": "1", "type": "invocation", "data": {"type": "freeu"}}],
+                                           "edges": []})}, "freeu"),
+    ],
+)  # fmt: skip
+def test_freeu_that_cannot_be_read_is_named(texts, seen):
+    with pytest.raises(
+        SettingsError, match=f"^FreeU in .* must be in a form that can be read, got '{re.escape(seen)}'"
+    ):
+        read_image(png(texts))
+
+
+WORDS = (
+    "nodes edges links type inputs class_type seed model b1 source destination node_id sui_image_params freeuapplyto "
+    "args freeu alwayson_scripts steps init_images override_settings freeu_enabled 5"
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.sampled_from(["5", "FreeU", "freeu", "1.2", ""]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*WORDS.split(), "alwayson_scripts", "5"]), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS.split()), inner, max_size=4),
     max_leaves=12,
 )
 
@@ -250,6 +367,32 @@ REQUESTS = {
         {"prompt": "a", "steps": 10, "alwayson_scripts": {"FreeU": {"args": [{"start_ratio": 2, "stage_infos": []}]}}},
         Settings(version="1", b1=1, s1=1, b2=1, s2=1, start=0.2),
     ),
+    "a request for Forge, img2img": (
+        {"steps": 20, "init_images": ["a"], "denoising_strength": 0.5, "alwayson_scripts": {
+            "FreeU Integrated": {"args": [True, 1.3, 1.4, 0.9, 0.2, 0.0, 0.8]}}},
+        Settings(stop=step_share(9, 11)),
+    ),
+    "a request for img2img without a strength, in steps": (
+        {"steps": 20, "init_images": ["a"], "alwayson_scripts": {"freeu": {"args": [{"stop_ratio": 8}]}}},
+        Settings(version="1", b1=1, s1=1, b2=1, s2=1, stop=0.5),
+    ),
+    "a request with two scripts": (
+        {"alwayson_scripts": {"FreeU Integrated (SD 1.x, SD 2.x, SDXL)": {"args": [False, 1, 1, 1, 1, 0, 1]},
+                              "freeu": {"args": [{"b1": 1.2}]}, "FUM (FreeU-Move)": {"args": [False, 1.3]}}},
+        Settings(b1=1.2),
+    ),
+    "a request with two scripts, both off": (
+        {"alwayson_scripts": {"FreeU Integrated": {"args": [False]}, "freeu": {"args": [{"enabled": False}]}}},
+        Settings(enabled=False),
+    ),
+    "SD.Next": ({"prompt": "a", **{f"freeu_{name}": value for name, value in {"enabled": True, **FACTORS}.items()}},
+                LEVELS),
+    "SD.Next, override_settings": ({"override_settings": {"freeu_enabled": True, "freeu_b1": 1.3}}, LEVELS),
+    "SD.Next, config.json": ({"sd_backend": "original", "freeu_enabled": True, "freeu_b1": 1.3}, ORIGINAL),
+    "SD.Next, off": ({"freeu_enabled": False, "freeu_b1": 1.3}, Settings(enabled=False)),
+    "Forge, keys and values": ({f"freeu_{name}": str(value) for name, value in
+                               {"enabled": True, **FACTORS, "start": 0.0, "end": 1.0}.items()}, Settings()),
+    "ComfyUI": ({"client_id": "a", "prompt": comfyui("FreeU_V2")}, Settings()),
     "a request for Forge": (
         {"steps": 10, "alwayson_scripts": {
             "FreeU Integrated (SD 1.x, SD 2.x, SDXL)": {"args": [True, 1.3, 1.4, 0.9, 0.2, 0.0, 1.0]}}},
@@ -264,8 +407,17 @@ def test_requests_are_read(kind):
     assert read_file(json.dumps(request).encode()).settings == settings
 
 
-def test_request_without_freeu():
-    assert read_file(b'{"prompt": "a", "alwayson_scripts": {"ControlNet": {"args": [1]}}}') is None
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"prompt": "a", "alwayson_scripts": {"ControlNet": {"args": [1]}}},
+        {"prompt": "a", "steps": 20},
+        {"name": "a", "version": "1.0", "scripts": {"test": "b"}},
+        {},
+    ],
+)
+def test_json_without_freeu(value):
+    assert read_file(json.dumps(value).encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -275,9 +427,12 @@ def test_request_without_freeu():
         ({"b1": 9}, "b1"),
         ({"alwayson_scripts": []}, "alwayson_scripts"),
         ({"alwayson_scripts": {"freeu": {}}}, "freeu"),
+        ({"alwayson_scripts": {"freeu": {"args": [{"b1": 1}]}, "FreeU Integrated": {"args": [True, 1, 1, 1, 1]}}},
+         "alwayson_scripts"),
+        ({"alwayson_scripts": {"FBCache + FreeU (Integrated)": {"args": [False, True, 1.3]}}}, "FreeU in a request"),
         (["much"], "settings"),
     ],
-)
+)  # fmt: skip
 def test_error_names_the_field_of_an_invalid_request(request_, field):
     with pytest.raises(SettingsError) as caught:
         read_file(json.dumps(request_).encode())
@@ -351,8 +506,13 @@ def test_convert_reads_standard_input(stdin):
 @pytest.mark.parametrize(
     ("command", "data", "status", "message"),
     [
-        ("read", png({}), 1, "no FreeU settings found"),
-        ("convert", infotext().encode(), 1, "no FreeU settings found"),
+        ("read", png({}), 1, "no FreeU settings in {file}\n"),
+        ("convert", infotext().encode(), 1, "no FreeU settings in {file}\n"),
+        ("convert", json.dumps(comfyui("None")).encode(), 1, "in {file} (looks like a ComfyUI workflow)\n"),
+        ("convert", json.dumps(page("None")).encode(), 1, "in {file} (looks like a ComfyUI workflow)\n"),
+        ("convert", b'{"nodes": {}, "edges": []}', 1, "in {file} (looks like an InvokeAI workflow)\n"),
+        ("convert", b'{"prompt": "a", "steps": 20}', 1, "in {file} (looks like an API request)\n"),
+        ("convert", b'{"name": "a", "private": true}', 1, "no FreeU settings in {file}\n"),
         ("read", b"FreeU b1: 1.2", 2, "the file is not an image"),
         ("read", b"", 2, "the file is not an image"),
         ("read", png({"parameters": infotext("FreeU b1: 12")}), 2, "b1 must be between -1 and 3, got '12'"),
@@ -368,7 +528,7 @@ def test_exit_status_and_message(tmp_path, capsys, command, data, status, messag
         main([command, str(tmp_path / "file")])
     out, err = capsys.readouterr()
     assert (caught.value.code, out) == (status, "")
-    assert message in err
+    assert message.replace("{file}", str(tmp_path / "file")) in err
     assert str(tmp_path / "file") in err
     assert "Traceback" not in err
 

@@ -117,6 +117,30 @@ def test_settings_of_forge_act_at_the_same_steps(start, end, steps):
     assert [strength(settings, step, steps) for step in range(steps)] == expected
 
 
+@pytest.mark.parametrize(
+    ("job", "sampled"),
+    [
+        ({}, 20),
+        ({"Denoising strength": "0.5"}, 11),
+        ({"Denoising strength": "0.75"}, 16),
+        ({"Denoising strength": "1"}, 20),
+        ({"Denoising strength": "0"}, 20),  # written for txt2img by older WebUIs
+        ({"Denoising strength": "much"}, 20),
+        ({"Denoising strength": "0.5", "Hires upscale": "2", "Hires upscaler": "Latent"}, 20),
+        ({"Denoising strength": "0.5", "Hires resize-1": "512"}, 20),
+    ],
+)
+def test_windows_of_other_tools_count_the_sampled_steps(job, sampled):
+    """img2img samples only a part of `Steps`: 11 of 20 at a denoising strength of 0.5, of which Forge uses 0 to 8."""
+    forge = from_infotext({**FORGE, "freeu_start": "0.0", "freeu_end": "0.8", "Steps": "20", **job})
+    expected = [1.0 if step / (sampled - 1) <= 0.8 else 0.0 for step in range(sampled)]
+    assert [strength(forge, step, sampled) for step in range(sampled)] == expected
+    ljleb = from_infotext({"FreeU Stages": "[]", "FreeU Schedule": "4, 8, 0.0", "Steps": "20", **job})
+    assert [strength(ljleb, step, sampled) for step in range(sampled)] == [
+        1.0 if 4 <= step < 8 else 0.0 for step in range(sampled)
+    ]
+
+
 @given(st.integers(1, 1000).flatmap(lambda steps: st.tuples(st.integers(0, steps), st.just(steps))))
 def test_step_share_means_the_same_step(when):
     step, steps = when

@@ -1,6 +1,8 @@
 """Preset files to import: of this extension, of ljleb's, of Forge's, and files that are none of them."""
 
 import json
+import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -111,7 +113,7 @@ def test_invalid_preset_is_reported_and_the_others_are_read(text, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "presets_custom is not assigned"),
+        (b"", "presets_custom is missing"),
         (b"{", "a preset file must be JSON: "),
         (b"\xff\xfe\x00", "a preset file must be UTF-8 text: "),
         (b'{"version": 1}', "neither presets of this extension nor of ljleb"),
@@ -120,9 +122,7 @@ def test_invalid_preset_is_reported_and_the_others_are_read(text, message):
         (b"[1, 2]", "presets_custom"),
         (b"presets_custom = 3", "presets_custom"),
         (b"presets_custom = [3]", "presets_custom"),
-        (b"presets_custom = [()]", "presets_custom"),
-        (b"presets_custom = " + b"(" * 10_000, "presets_custom"),
-        (b"presets = [('a', 1, 1, 1, 1, 0, 1)]", "presets_custom is not assigned"),
+        (b"presets = [('a', 1, 1, 1, 1, 0, 1)]", "presets_custom is missing"),
         (b"{" + b" " * MAX_BYTES, "a preset file must be at most 1000000 bytes, got 1000001"),
     ],
 )
@@ -139,6 +139,75 @@ def test_any_content_is_read_or_raises_an_expected_error(content):
     except (BrokenFileError, NewerFileError):
         return
     assert all(isinstance(settings, Settings) for settings in parsed.presets.values())
+
+
+ENTRY = "('mine', 1.2, 1.4, 0.9, 0.2, 0.0, 1.0)"
+MINE = Settings(b1=1.2, b2=1.4, s1=0.9, s2=0.2)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"presets_custom += [{ENTRY}]",
+        f"presets_custom.append({ENTRY})  # of the forum",
+        f"presets_custom.extend([\n    {ENTRY},\n])",
+        f"presets_custom.insert(len(x), {ENTRY})",
+        f"presets_custom = presets_custom + [\n{ENTRY.replace('(', '[').replace(')', ']')}]",
+        f"presets_custom += \\\n[{ENTRY}]  # {ENTRY}",
+    ],
+)
+def test_list_of_forge_can_grow(statement):
+    parsed = read(f"import os\npresets_custom = [('x', 1, 1, 1, 1, 0, 1)]\n{statement}\n")
+    assert list(parsed.presets) == ["x", "mine"]
+    assert parsed.presets["mine"] == MINE
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("presets_custom += [(f'mine', 1, 1, 1, 1, 0, 1)]", "got \"'mine', 1, 1, 1, 1, 0, 1)]\""),
+        (r"presets_custom += [('mi\'ne', 1, 1, 1, 1, 0, 1)]", "mi"),
+        ("presets_custom += [(1, 1, 1, 1, 1, 0, 1)]", "got '1, 1, 1, 1, 1, 0, 1)]'"),
+        ("del presets_custom[0]", "got '0]'"),
+    ],
+)
+def test_list_of_forge_with_other_code_is_an_error(statement, message):
+    with pytest.raises(BrokenFileError, match=re.escape(message)):
+        read(f"presets_custom = [('x', 1, 1, 1, 1, 0, 1)]\n{statement}\n")
+
+
+@pytest.mark.parametrize("value", ["base", "1 + 1"])
+def test_value_that_is_no_number_is_reported(value):
+    parsed = read(f"presets_custom = [('x', 1, 1, 1, 1, 0, 1), ('mine', {value}, 1, 1, 1, 0, 1)]")
+    assert list(parsed.presets) == ["x"]
+    assert parsed.errors["mine"] == f"b1 must be between -1 and 3, got '{value}'"
+
+
+def test_equal_names_in_the_list_of_forge_are_numbered():
+    parsed = read(f"presets_custom = [{ENTRY}, {ENTRY},  ('mine (2)', 1, 1, 1, 1, 0, 1)]")
+    assert parsed.errors == {}
+    assert list(parsed.presets) == ["mine", "mine (2)", "mine (2) (2)"]
+    assert parsed.presets["mine (2)"] == MINE
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "1" + "+1" * 490_000,
+        "a" + ".b" * 490_000,
+        "-" * 900_000,
+        "[" * 900_000,
+        "[" * 450_000 + "]" * 450_000,
+        "{1:" * 300_000,
+        "'a' " * 200_000,
+        "('a, " * 200_000,
+        "[" + "('a',)," * 100_000 + "]",
+    ],
+)
+def test_hostile_file_of_forge_is_harmless(code):
+    """In Python 3.10, `ast.parse` on most of these ends the process."""
+    with suppress(BrokenFileError):
+        assert read(f"presets_custom = {code}").presets == {}
 
 
 def test_file_of_a_later_release_is_an_error():

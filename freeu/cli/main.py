@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from freeu.compat.detect import Detected, read_file, read_image
+from freeu.compat.detect import Detected, describe_json, read_file, read_image
 from freeu.compat.metadata import UnreadableFileError
 from freeu.compat.request import to_request
 from freeu.settings.parameter import SettingsError, format_number, format_value
@@ -25,11 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _build_parser()
     options = parser.parse_args(arguments)
     try:
-        detected = options.read(options)
+        data = _read_bytes(options.file)
+        detected = options.read(data, options)
     except (SettingsError, UnreadableFileError, OSError) as error:
         parser.exit(2, f"{parser.prog}: error: {options.file}: {error}\n")
     if detected is None:
-        parser.exit(1, f"{options.file}: no FreeU settings found\n")
+        kind = describe_json(data)
+        parser.exit(1, f"no FreeU settings in {options.file}{f' (looks like {kind})' if kind else ''}\n")
     sys.stdout.write(options.format(detected))
 
 
@@ -40,7 +42,7 @@ def _build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     read = _add_command(commands, "read", "print the FreeU settings stored in an image, and the tool that made it")
     read.add_argument("file", metavar="IMAGE", help="PNG, JPEG or WebP; - reads standard input")
-    read.set_defaults(read=lambda options: read_image(_read_bytes(options.file)), format=_format_lines)
+    read.set_defaults(read=lambda data, options: read_image(data), format=_format_lines)
     convert = _add_command(commands, "convert", "print the API payload for the same settings")
     convert.add_argument("file", metavar="FILE", help="an image, an infotext or an API request; - reads standard input")
     convert.add_argument(
@@ -48,7 +50,7 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("--diffusers", action="store_true", help="the file has the arguments of enable_freeu as JSON")
     convert.set_defaults(
-        read=lambda options: read_file(_read_bytes(options.file), options.steps, options.diffusers),
+        read=lambda data, options: read_file(data, options.steps, options.diffusers),
         format=_format_payload,
     )
     return parser

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from freeu.compat import comfyui, diffusers, fooocus, forge, invokeai, ljleb, sdnext, swarmui
+from freeu.compat import comfyui, diffusers, fooocus, forge, invokeai, ljleb, sdnext, swarmui, unreadable
 from freeu.compat.factors import FACTORS
 from freeu.compat.metadata import COMMENT, INFOTEXT_CHUNK, UnreadableFileError, decode_text, image_texts, is_image
 from freeu.compat.request import parse_request
@@ -29,16 +29,19 @@ INFOTEXT_READERS: Mapping[str, Callable[[Infotext], Settings | None]] = {
     "Forge or reForge": forge.from_infotext,
     "SD.Next": sdnext.from_infotext,
     "Fooocus": fooocus.from_infotext,
+    "another tool": unreadable.from_infotext,
 }
-"""In the order in which they are tried: Fooocus last, since its key is the least specific."""
+"""In the order in which they are tried: the least specific keys last."""
 
 JSON_READERS: Mapping[str, Callable[[Any], Settings | None]] = {
     "ComfyUI": comfyui.from_graph,
     "InvokeAI": invokeai.from_graph,
     "SwarmUI": swarmui.from_parameters,
+    "SD.Next": sdnext.from_options,
+    "another tool": unreadable.from_workflow,
 }
 
-CHUNKS = (INFOTEXT_CHUNK, COMMENT, comfyui.CHUNK, invokeai.CHUNK)
+CHUNKS = (INFOTEXT_CHUNK, COMMENT, comfyui.CHUNK, invokeai.CHUNK, *unreadable.WORKFLOW_CHUNKS)
 """The texts of an image that can have settings, in the order in which they are tried."""
 
 _CONTROL_CHARACTER = re.compile(r"[\0-\x08\x0e-\x1f]")
@@ -65,7 +68,8 @@ def from_infotext(infotext: Infotext) -> Settings | None:
 def read_image(data: bytes) -> Detected | None:
     """Return the settings in an image file; None if there are none. Raises UnreadableFileError and SettingsError."""
     texts = image_texts(data)
-    detected = (_read_text(text) for name in CHUNKS for text in texts.get(name, []))
+    names = (name for name in CHUNKS if unreadable.WORKFLOW_CHUNKS.get(name) not in texts)
+    detected = (_read_text(text) for name in names for text in texts.get(name, []))
     return next(filter(None, detected), None)
 
 
@@ -92,6 +96,18 @@ def read_file(data: bytes, steps: int | None = None, is_diffusers: bool = False)
         return detected
     settings = parse_request(value, steps)
     return Detected("an API request", settings) if settings else None
+
+
+def describe_json(data: bytes) -> str:
+    """Return what kind of JSON a file without FreeU settings has, such as "a ComfyUI workflow"; empty if unknown."""
+    value = _parse_json(_decode(data) or "")
+    if not isinstance(value, dict):
+        return ""
+    if comfyui.graph_nodes(value) or {"nodes", "links"} <= value.keys():
+        return "a ComfyUI workflow"
+    if {"nodes", "edges"} <= value.keys():
+        return "an InvokeAI workflow"
+    return "an API request" if {"prompt", "alwayson_scripts"} & value.keys() else ""
 
 
 def _read_text(text: str) -> Detected | None:

@@ -6,15 +6,16 @@ extensions-builtin/sd_forge_freeu/scripts/forge_freeu.py.
 
 from __future__ import annotations
 
-import ast
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from freeu.compat.factors import FACTORS, settings_from_factors
-from freeu.compat.steps import parse_steps, step_share
+from freeu.compat.steps import sampled_steps, step_share
 from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
 from freeu.settings.infotext import Infotext
-from freeu.settings.parameter import SettingsError
+from freeu.settings.parameter import SettingsError, format_value
 from freeu.settings.settings import Settings
 
 SCRIPT = "freeu integrated"
@@ -25,6 +26,12 @@ LIST_NAMES = ("enabled", *FACTORS, "start", "end")
 
 PRESET_NAMES = (*FACTORS, "start", "stop")
 """The values after the name of a preset, by our names."""
+
+VARIABLE = "presets_custom"
+"""The list in a preset file."""
+
+_COMMENT = re.compile(r"""("[^"\n]*"|'[^'\n]*')|\#.*""", re.VERBOSE)
+_ENTRY = re.compile(r"""[(\[]\s*(["'])(?P<name>(?:(?!\1)[^\\\n])*)\1\s*,(?P<values>[^()\[\]"']*)[)\]]""")
 
 
 def from_infotext(infotext: Infotext) -> Settings | None:
@@ -44,7 +51,7 @@ def from_infotext(infotext: Infotext) -> Settings | None:
         start=infotext.get("freeu_start", 0.0),
         stop=infotext.get("freeu_end", 1.0),
     )
-    return _convert_window(settings, parse_steps(infotext.get("Steps")))
+    return _convert_window(settings, sampled_steps(infotext))
 
 
 def from_list(args: Sequence[Any], steps: int | None) -> Settings | None:
@@ -54,30 +61,40 @@ def from_list(args: Sequence[Any], steps: int | None) -> Settings | None:
 
 
 def from_preset_file(text: str) -> ParsedPresets:
-    """Read its `freeu_presets.py`, a Python file, without running it. Raises BrokenFileError.
+    """Read its `freeu_presets.py`, a Python file, without parsing or running it. Raises BrokenFileError.
 
-    `presets_custom` is a list of (name, b1, b2, s1, s2, start, end).
+    The entries (name, b1, b2, s1, s2, start, end) are those of `presets_custom`, however the list grows. Of equal
+    names, the later ones get a number: Forge offers each of them.
+
+    `ast` is not used: in Python 3.10, a long `1+1+1+...` or `a.b.b...` overflows its stack and ends the process.
     """
-    rule = f"the file must be JSON, or Forge's presets_custom, a list of (name, {', '.join(PRESET_NAMES)})"
-    try:
-        presets = ast.literal_eval(_assigned_expression(text, "presets_custom"))
-        by_name = {str(name): values for name, *values in presets}
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise BrokenFileError(f"{rule}: {error}") from error
+    code = _COMMENT.sub(r"\1", text)
+    rule = f"the file must be JSON, or Forge's {VARIABLE}, a list of (name, {', '.join(PRESET_NAMES)})"
+    if VARIABLE not in code:
+        raise BrokenFileError(f"{rule}: {VARIABLE} is missing")
+    if rest := re.search(r"[\"'\d].*", _ENTRY.sub("", code)):
+        raise BrokenFileError(f"{rule}, got {format_value(rest[0])}")
+    by_name: dict[str, Sequence[Any]] = {}
+    numbers: Counter[str] = Counter()
+    for entry in _ENTRY.finditer(code):
+        name = entry["name"]
+        while name in by_name:
+            numbers[entry["name"]] += 1
+            name = f"{entry['name']} ({numbers[entry['name']] + 1})"
+        by_name[name] = [_number(part.strip()) for part in entry["values"].split(",") if part.strip()]
     return parse_entries(by_name, _parse_preset)
 
 
-def _assigned_expression(text: str, name: str) -> ast.expr:
-    """Return the expression that a program last assigns to `name`. Raises ValueError if there is none."""
-    for node in reversed(ast.parse(text).body):
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return node.value
-    raise ValueError(f"{name} is not assigned")
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
-def _parse_preset(name: str, values: list[Any]) -> Settings:
+def _parse_preset(name: str, values: Sequence[Any]) -> Settings:
     if len(values) != len(PRESET_NAMES):
-        raise SettingsError(name, values, f"must have {', '.join(PRESET_NAMES)}")
+        raise SettingsError(name, list(values), f"must have {', '.join(PRESET_NAMES)}")
     return Settings.parse({"version": "2", **dict(zip(PRESET_NAMES, values, strict=True))})
 
 

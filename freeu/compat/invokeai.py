@@ -7,28 +7,30 @@ from typing import Any
 
 from freeu.compat import diffusers
 from freeu.compat.factors import FACTORS
-from freeu.compat.node_graph import objects, only_node
+from freeu.compat.node_graph import Link, acting_node, objects
 from freeu.settings.settings import Settings
 
 CHUNK = "invokeai_graph"
-"""The PNG text chunk with the graph."""
+"""The PNG text chunk with the graph. Images of before May 2024 have only the page's workflow, which is not read."""
 
 
 def from_graph(graph: Any) -> Settings | None:
     """Read `{"nodes": {"5": {"type": "freeu", "b1": 1.2, ...}}, "edges": [...]}`.
 
-    Returns None without a FreeU node that another node uses. Raises SettingsError.
+    Returns None without a FreeU node whose model is sampled. Raises SettingsError.
     """
     if not isinstance(graph, Mapping) or not isinstance(graph.get("edges"), list):
         return None
+    nodes = objects(graph.get("nodes"))
     edges = [(_end(edge, "source"), _end(edge, "destination")) for edge in graph["edges"]]
-    used = {node for (node, _), _ in edges}
-    nodes = {n: node for n, node in objects(graph.get("nodes")).items() if node.get("type") == "freeu" and n in used}
-    node = only_node(nodes)
-    if node is None:
+    freeu = [name for name, node in nodes.items() if node.get("type") == "freeu"]
+    samplers = [name for name, node in nodes.items() if "denoise" in str(node.get("type"))]
+    links = [Link(source, target, field == "unet") for (source, output), (target, field) in edges if output == "unet"]
+    name = acting_node(freeu, samplers, links)
+    if name is None:
         return None
-    linked = {field for _, (target, field) in edges if target in nodes and field in FACTORS}
-    return diffusers.from_arguments(node, linked)
+    linked = {field for _, (target, field) in edges if target == name and field in FACTORS}
+    return diffusers.from_arguments(nodes[name], linked)
 
 
 def _end(edge: Any, name: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freeu.compat.steps import parse_steps, step_share
+from freeu.compat.steps import sampled_steps, step_share
 from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
 from freeu.settings.infotext import Infotext
 from freeu.settings.parameter import SettingsError
@@ -40,7 +40,7 @@ def from_infotext(infotext: Infotext) -> Settings | None:
         return None
     values = {"version": infotext.get("FreeU Version", "1"), **_stages(_parse_json(infotext["FreeU Stages"]))}
     if "FreeU Schedule" in infotext:
-        values.update(_parse_schedule(infotext["FreeU Schedule"], infotext.get("Steps")))
+        values.update(_parse_schedule(infotext["FreeU Schedule"], sampled_steps(infotext)))
     return Settings.parse(values)
 
 
@@ -159,7 +159,7 @@ def _parse_json(text: Any) -> list[Mapping[str, Any]]:
     return list(value)
 
 
-def _parse_schedule(schedule: Any, steps: Any) -> dict[str, Any]:
+def _parse_schedule(schedule: Any, steps: int | None) -> dict[str, Any]:
     values = [value.strip() for value in str(schedule).strip(' "').split(",")]
     if len(values) != 3:
         raise SettingsError("FreeU Schedule", schedule, "must be three numbers: start, stop, smoothness")
@@ -171,15 +171,15 @@ def _parse_schedule(schedule: Any, steps: Any) -> dict[str, Any]:
     }
 
 
-def _infotext_share(name: str, value: str, steps: Any) -> Any:
-    """Return a start or stop as a share; a whole number is a step."""
+def _infotext_share(name: str, value: str, steps: int | None) -> Any:
+    """Return a start or stop as a share; a whole number is one of the `steps` that were sampled."""
     if not re.fullmatch(r"\d{1,5}", value):
         return value
     if int(value) == 0:
         return 0.0
-    if (total := parse_steps(steps)) is None:
+    if steps is None:
         raise SettingsError(name, value, "must come with Steps in the infotext if it is a step")
-    return step_share(int(value), total)
+    return step_share(int(value), steps)
 
 
 def _request_share(value: Any, steps: int) -> Any:

@@ -1,24 +1,55 @@
-"""SD.Next (https://github.com/vladmandic/sdnext): metadata."""
+"""SD.Next (https://github.com/vladmandic/sdnext): metadata, and options in API requests and in its config.json."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from typing import Any
 
-from freeu.compat.factors import FACTORS
+from freeu.compat import diffusers
+from freeu.compat.factors import FACTORS, settings_from_factors
 from freeu.settings.infotext import Infotext
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
 
+OPTIONS = {"b1": 1.2, "b2": 1.4, "s1": 0.9, "s2": 0.2}
+"""The initial values of its options `freeu_b1` and so on; config.json has only those that were changed."""
+
+ORIGINAL_BACKEND = ("Original", "original", "Legacy")
+"""Its names of the backend whose FreeU is that of ljleb's extension. The other backend calls diffusers."""
+
+ORIGINAL_WIDTHS = {"width1": 641 / 1280, "width2": 321 / 640}
+"""That FreeU scales one channel more than half of them."""
+
 
 def from_infotext(infotext: Infotext) -> Settings | None:
-    """Read `FreeU: b1=1.2 b2=1.4 s1=0.9 s2=0.2`: version 1 on the stages of diffusers, its default backend.
+    """Read `FreeU: b1=1.2 b2=1.4 s1=0.9 s2=0.2`, and `Backend`. Returns None if `FreeU` is not in this form.
 
-    Returns None if `FreeU` is not in this form. Raises SettingsError.
+    Raises SettingsError.
     """
     text = str(infotext.get("FreeU", ""))
     if "=" not in text:
         return None
-    values = dict(re.findall(r"(\w+)=(\S+)", text))
+    values = dict(pair.partition("=")[::2] for pair in text.split())
     if set(values) != set(FACTORS):
         raise SettingsError("FreeU", text, "must be four numbers, such as b1=1.2 b2=1.4 s1=0.9 s2=0.2")
-    return Settings.parse({"version": "1", "stage_map": "levels", **values})
+    return _settings(values, infotext.get("Backend"))
+
+
+def from_options(value: Any) -> Settings | None:
+    """Read the options `freeu_enabled`, `freeu_b1` and so on of a request or of config.json.
+
+    Returns None without them, or with a start, which only Forge has. Raises SettingsError.
+    """
+    options = value.get("override_settings", value) if isinstance(value, Mapping) else None
+    if not isinstance(options, Mapping) or "freeu_enabled" not in options or "freeu_start" in options:
+        return None
+    if not Settings.parse({"enabled": options["freeu_enabled"]}).enabled:
+        return Settings(enabled=False)
+    values = {name: options.get(f"freeu_{name}", initial) for name, initial in OPTIONS.items()}
+    return _settings(values, options.get("sd_backend"))
+
+
+def _settings(values: Mapping[str, Any], backend: object) -> Settings:
+    if backend in ORIGINAL_BACKEND:
+        return settings_from_factors(values, (), version="1", **ORIGINAL_WIDTHS)
+    return diffusers.from_arguments(values)
