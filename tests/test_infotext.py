@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from freeu import Settings, SettingsError, from_infotext, strength, to_infotext
 from freeu.compat.steps import step_share
-from freeu.settings.infotext import DIAGNOSTICS_KEY
+from freeu.settings.infotext import DIAGNOSTICS_KEY, parse_parameters
 
 FORGE = {
     "freeu_enabled": "True",
@@ -175,6 +175,45 @@ def test_error_names_the_field_of_an_invalid_value(infotext, field):
     with pytest.raises(SettingsError) as caught:
         from_infotext(infotext)
     assert caught.value.field == field
+
+
+BEGINNING = "a\nNegative prompt: b\nSteps: 20, Sampler: Euler, "
+FORGE_LINE = ", ".join(f"{key}: {value}" for key, value in FORGE.items())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BEGINNING}{FORGE_LINE}\nTemplate: a {{red|blue}} cat",
+        f"{BEGINNING}{FORGE_LINE}\nTemplate: a {{red|blue}} cat,\nFreeU b1: 2\nNegative Template: b, FreeU b2: 2",
+        f'{BEGINNING}{FORGE_LINE}\nHashed prompt: 12ab\nResources: [{{"type": "lora"}}]\nComment: a, b: c',
+        f'{BEGINNING}{FORGE_LINE}, Template: "a\n{{red|blue}}, freeu_b1: 2\ncat", Version: v1.10.1',
+        f'{BEGINNING}Template: "a\nSteps: 3", {FORGE_LINE}',
+        f'{BEGINNING}Lora hashes: "a: 1, b: \\"2\\"" , TI: "c: 3", {FORGE_LINE}, Hashes: {{"vae": "1", "b": "2"}}',
+        f'{BEGINNING}Model: 5" cat, no key, {FORGE_LINE}, Size: 64x64',
+        f"{BEGINNING}{FORGE_LINE}, Version: v1.10.1".replace("\n", "\r\n"),
+        f'{BEGINNING}{FORGE_LINE}, Lora hashes: "a: 1"\r\nTemplate: "b"\r\n',
+        f"{BEGINNING}Sampler: 歐拉, 🐱: 猫, {FORGE_LINE}",
+        f"Steps: 20, {FORGE_LINE}",
+        f"  \n{BEGINNING}{FORGE_LINE}\n\n",
+        f"a\nSteps: 5, Sampler: Euler, FreeU b1: 2\n{BEGINNING}{FORGE_LINE}",
+    ],
+)
+def test_lines_and_values_around_the_settings_do_not_hide_them(text):
+    assert from_infotext(parse_parameters(text)) == Settings(**GENTLE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a, {FORGE_LINE}\nNegative prompt: FreeU b1: 1.2\nSteps: 20, Sampler: Euler",
+        f"a\nSteps: 20, Sampler: Euler\nTemplate: a, {FORGE_LINE}",
+        f"a\nSteps: 20, Sampler: Euler\nTemplate: a\n{FORGE_LINE}",
+        f'a\nSteps: 20, Template: "a\n{FORGE_LINE}", Sampler: Euler\nTemplate: "a"',
+    ],
+)
+def test_prompts_that_mention_freeu_are_not_settings(text):
+    assert from_infotext(parse_parameters(text)) is None
 
 
 WRITTEN = (

@@ -151,7 +151,7 @@ def _parse_json(text: Any) -> list[Mapping[str, Any]]:
     value = text
     try:
         while isinstance(value, str):
-            value = json.loads(value)
+            value = json.loads(value, parse_int=float)  # an int of many digits takes quadratic time
     except (ValueError, RecursionError):
         value = None
     if not _is_list_of_objects(value):

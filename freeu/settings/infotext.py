@@ -1,7 +1,7 @@
 """The metadata that a WebUI writes into images (its "infotext"), and FreeU's own keys in it.
 
-An infotext ends in a line `Steps: 20, Sampler: Euler, FreeU b1: 1.3, ...`. A value with a comma, a colon or a line
-break in it is a JSON string.
+An infotext has a line `Steps: 20, Sampler: Euler, FreeU b1: 1.3, ...`. A value with a comma, a colon or a line break in
+it is a JSON string. Extensions can write more lines below that one, such as `Template: ...`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from freeu.settings.settings import TABLE, Settings
 log = logging.getLogger(__name__)
 
 Infotext = Mapping[str, Any]
-"""The keys and values of an infotext's last line."""
+"""The keys and values of an infotext's line of parameters."""
 
 DIAGNOSTICS_KEY = "FreeU diagnostics"
 """Key of images made for comparison; no parameter."""
@@ -26,7 +26,11 @@ DIAGNOSTICS_KEY = "FreeU diagnostics"
 DIAGNOSTICS_KEYS = (DIAGNOSTICS_KEY, "FreeU look")
 """That key, and its name in earlier releases."""
 
-_PAIR = re.compile(r'(?P<key>\w[\w \-/]*): *(?P<value>"(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
+_STEPS = "\nSteps: "
+"""The beginning of the line of parameters."""
+
+_PAIR = re.compile(r'([^,:"\n]*:)?[ \t]*("(?:\\.|[^"\\])*"(?=[ \t\r]*(?:[,\n]|\Z))|[^,\n]*)[ \t\r]*', re.DOTALL)
+"""What is between two commas: a key or none, and a value. It matches anything, so that parsing takes linear time."""
 
 
 def infotext_key(name: str) -> str:
@@ -62,9 +66,18 @@ INFOTEXT_DEFAULTS = Settings.parse({name: parameter.infotext_default for name, p
 
 
 def parse_parameters(text: str) -> dict[str, str]:
-    """Return the keys and values of the last line of an infotext."""
-    last_line = text.strip().rpartition("\n")[2]
-    return {pair["key"]: _unquote(pair["value"].strip()) for pair in _PAIR.finditer(last_line)}
+    """Return the keys and values of an infotext: of the last line that begins with Steps, or else of the last line."""
+    lines = f"\n{text.strip()}"
+    position = lines.rfind(_STEPS if _STEPS in lines else "\n")
+    values = {}
+    while pair := _PAIR.match(lines, position + 1):
+        key, value = pair.groups()
+        if key:
+            values[key.removesuffix(":").strip()] = _unquote(value.strip())
+        position = pair.end()
+        if not lines.startswith(",", position):
+            break
+    return values
 
 
 def _format(value: bool | float | str) -> str:
@@ -75,6 +88,6 @@ def _unquote(value: str) -> str:
     if not value.startswith('"'):
         return value
     try:
-        return str(json.loads(value))
+        return str(json.loads(value, strict=False))  # may have line breaks
     except ValueError:
         return value

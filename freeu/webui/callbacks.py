@@ -153,10 +153,16 @@ PASTE = {name: partial(_paste_value, name) for name in TABLE}
 
 
 def _parse_pasted(infotext: Infotext) -> Settings | None:
-    """Return a pasted image's settings. The host asks once per control, so the last result is cached."""
-    return _parse_cached(tuple((key, value) for key, value in infotext.items() if isinstance(value, str)))
+    """Return a pasted image's settings. The host asks once per control, so the last outcome is cached."""
+    outcome = _parse_cached(tuple((key, value) for key, value in infotext.items() if isinstance(value, str)))
+    if isinstance(outcome, SettingsError):
+        raise outcome.with_traceback(None)  # else the traceback gets longer each time
+    return outcome
 
 
 @lru_cache(maxsize=1)
-def _parse_cached(infotext: tuple[tuple[str, str], ...]) -> Settings | None:
-    return from_infotext(dict(infotext))
+def _parse_cached(infotext: tuple[tuple[str, str], ...]) -> Settings | SettingsError | None:
+    try:
+        return from_infotext(dict(infotext))
+    except SettingsError as error:
+        return error

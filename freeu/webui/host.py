@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,10 @@ def other_preset_files() -> Iterator[tuple[str, Path]]:
     """Yield name and preset file of each other FreeU extension in this WebUI, enabled or not."""
     for extension in extensions.extensions:
         folder = Path(extension.path)
-        files = {"ljleb": folder / "presets.json"} if (folder / "lib_free_u").is_dir() else {}
-        files["Forge"] = folder / "freeu_presets.py"
-        yield from ((tool, file) for tool, file in files.items() if file.is_file())
+        with suppress(OSError):  # a folder that must not be read
+            files = {"ljleb": folder / "presets.json"} if (folder / "lib_free_u").is_dir() else {}
+            files["Forge"] = folder / "freeu_presets.py"
+            yield from [(tool, file) for tool, file in files.items() if file.is_file()]
 
 
 def add_option(name: str, default: Any, label: str, **details: Any) -> None:

@@ -1,6 +1,7 @@
 """The user's own presets and those of other tools: in the API, in plots, on the page; and the options of the page."""
 
 import json
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -265,6 +266,34 @@ def test_problems_of_presets_are_short(catalog, own, caplog, other_extensions):
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 11
     assert all(message.isprintable() for message in [*messages, *catalog.problems])
+
+
+def test_equal_names_of_other_tools_hide_no_preset(other_extensions, catalog):
+    ljleb, forge = other_extensions
+    names = ["a<b", "a>b", "e\u0301", "\u00e9", "x" * 80, "x" * 81]
+    (ljleb / "presets.json").write_text(json.dumps({name: {"stage_infos": []} for name in names}))
+    (forge / "freeu_presets.py").write_text(f"presets_custom = {[('same', 1, 1, 1, 1, 0, 1)] * 3}")
+    catalog.reload()
+    others = list(catalog.presets)[len(built_in.BUILTIN) + 1 :]
+    assert len(others) == len(names) + 3
+    assert others[-3:] == ["same (Forge)", "same (2) (Forge)", "same (3) (Forge)"]
+
+
+@pytest.mark.parametrize("path", ["gone/freeu_presets.py", "x" * 300, "."])
+def test_file_of_another_tool_that_cannot_be_read_is_left_out(playground, tmp_path, monkeypatch, catalog, path):
+    """Such as one that is deleted after the search, or a path that is too long."""
+    monkeypatch.setattr(host, "other_preset_files", lambda: iter([("Forge", tmp_path / path)]))
+    catalog.reload()
+    assert list(catalog.presets) == [*built_in.BUILTIN, "夜 soft"]
+    assert not catalog.reload_if_changed()
+
+
+def test_extension_whose_folder_cannot_be_read_is_left_out(playground, monkeypatch, tmp_path, catalog):
+    from modules import extensions
+
+    monkeypatch.setattr(extensions, "extensions", [SimpleNamespace(path=tmp_path / ("x" * 300))])
+    catalog.reload()
+    assert list(catalog.presets) == [*built_in.BUILTIN, "夜 soft"]
 
 
 # The WebUI's settings

@@ -1,6 +1,6 @@
 """The script in the stand-in host: its comments, its jobs, its page and its API."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import gradio as gr
@@ -11,10 +11,11 @@ from fastapi import FastAPI
 from modules.infotext_utils import parse_generation_parameters
 from PIL import Image
 
-from freeu import from_infotext, presets
+from freeu import SettingsError, from_infotext, presets
 from freeu.compat.request import fill_up
 from freeu.settings.extra_outputs import EXTRA_OUTPUTS
 from freeu.settings.settings import TABLE
+from freeu.webui import callbacks
 from freeu.webui import script as webui_script
 from freeu.webui.job import HookManager, Job
 from tests.unets import hooks_on
@@ -252,6 +253,20 @@ def test_both_tabs_share_their_paste_functions(host):
     assert names == other.paste_field_names
     for each in (one, other):
         assert [target for _, target in each.infotext_fields if target in names] == names
+
+
+@pytest.mark.parametrize("infotext", [{"FreeU b1": "1.2"}, {"FreeU b1": "9"}, {"FreeU": "=aaaa"}, {}])
+def test_a_pasted_infotext_is_parsed_once(host, monkeypatch, infotext):
+    """The host asks for each control's value. Errors are remembered too, as settings are."""
+    parsed = []
+    monkeypatch.setattr(callbacks, "from_infotext", lambda text: parsed.append(text) or from_infotext(text))
+    callbacks._parse_cached.cache_clear()
+    fields = our_script(host.scripts.scripts_txt2img).infotext_fields
+    for _, target in fields:
+        with suppress(SettingsError):
+            target(infotext)
+    assert len(fields) > len(TABLE)
+    assert parsed == [infotext]
 
 
 def test_reloading_the_ui_registers_axes_and_callbacks_only_once(playground, host, job, monkeypatch):

@@ -1,0 +1,125 @@
+"""Every parser of text from outside takes time in proportion to its length, so that no text can stop a server."""
+
+import json
+import struct
+import timeit
+import zlib
+from contextlib import suppress
+
+import pytest
+
+from freeu import SettingsError
+from freeu.compat import detect, ljleb, sdnext
+from freeu.compat.request import fill_up, parse_arguments
+from freeu.settings.infotext import parse_parameters
+from freeu.settings.parameter import parse_curve
+from tests.test_metadata import jpeg, png, tiff, webp
+
+SHORT, LONG = 10_000, 100_000
+MAX_RATIO = 4
+"""Of the time for one long text to that for ten short ones: 1 in linear time, 10 in quadratic time."""
+
+PATTERNS = [
+    *["a", "9", " ", "\n", "\r\n", "\\", '"', ":", ",", "=", "[", "{", "(", "\0", "é", "-", "."],
+    *["a ", "a=", "=a", "b1=1 ", "\nSteps: ", "{},"],
+    *["a: ", ': "', 'a: "', '\\"', '", "', "\\,", ' \t"', "0:0,", "1.", "1e"],
+]  # fmt: skip
+FRAMES = [
+    "{}",
+    "Steps: 1, {}",
+    'Steps: 1, a: "{}',
+    'Steps: 1, a: "{}" b',
+    "a\n{}\nb",
+    "FreeU: {}",
+    "FreeU: ={}",
+    "FreeU Stages: {}",
+]
+KEYS = [
+    "FreeU",
+    "freeu",
+    "FreeU b1",
+    "FreeU curve",
+    "FreeU Stages",
+    "FreeU Schedule",
+    "FreeU Version",
+    "freeu_enabled",
+    "freeu_b1",
+]
+
+
+def ignored(parse):
+    def run(text):
+        with suppress(ValueError):  # of which SettingsError and UnreadableFileError are
+            parse(text)
+
+    return run
+
+
+def infotext_value(text):
+    for key in KEYS:
+        with suppress(SettingsError):
+            detect.from_infotext({"Steps": "20", key: text})
+
+
+def request(text):
+    for payload in ({"b1": text}, {text: 1}, {"preset": text}, {"stage_infos": [{text: 1}]}, [text], text):
+        with suppress(SettingsError):
+            parse_arguments(fill_up(payload if isinstance(payload, list) else [payload]), {}, 20)
+
+
+TEXT_PARSERS = {
+    "infotext": lambda text: [parse_parameters(frame.format(text)) for frame in FRAMES],
+    "value in an infotext": infotext_value,
+    "value of SD.Next": lambda text: sdnext.from_infotext({"FreeU": f"={text}"}),
+    "stages of ljleb's extension": lambda text: ljleb.from_infotext({"FreeU Stages": f"[{text}]"}),
+    "quoted stages": lambda text: ljleb.from_infotext({"FreeU Stages": json.dumps(text)}),
+    "curve": parse_curve,
+    "request": request,
+    "text file": lambda text: detect.read_file(text.encode()),
+    "UTF-16 file": lambda text: detect.read_file(text.encode("utf-16")),
+    "JSON file": lambda text: detect.read_file(json.dumps({"b1": text}).encode()),
+}
+IMAGES = {
+    "PNG text": lambda length: png((b"tEXt", b"parameters\0" + b"a" * length)),
+    "PNG text, compressed": lambda length: png((b"zTXt", b"parameters\0\0" + zlib.compress(b"a: " * length))),
+    "PNG text without an end": lambda length: png((b"iTXt", b"parameters\0\0\0" + b"a" * length)),
+    "PNG texts": lambda length: png(*[(b"tEXt", b"prompt\0")] * (length // 20)),
+    "PNG texts without a name": lambda length: png(*[(b"tEXt", b"")] * (length // 12)),
+    "PNG text of digits": lambda length: png((b"tEXt", b"Raw profile type exif\0\n\n\n" + b"0" * length)),
+    "PNG text of lines": lambda length: png((b"tEXt", b"Raw profile type exif\0" + b"\n" * length)),
+    "JPEG segments": lambda length: jpeg(*[(0xFE, b"")] * (length // 4)),
+    "JPEG padding": lambda length: b"\xff\xd8" + b"\xff" * length,
+    "EXIF in many segments": lambda length: jpeg(*[(0xE1, b"Exif\0\0" + tiff(b"a"))] * (length // 80)),
+    "WebP chunks": lambda length: webp(*[(b"EXIF", b"")] * (length // 8)),
+    "EXIF comment": lambda length: webp((b"EXIF", tiff(b"a" * length))),
+    "EXIF entries": lambda length: webp((b"EXIF", many_entries(length))),
+}
+
+
+def many_entries(length):
+    """Return a directory whose entries all have the same long comment."""
+    count = length // 24
+    entry = struct.pack("<HHII", 0x9286, 7, length // 2, 14)
+    return b"II*\0" + struct.pack("<IH", 8, count) + entry * count + bytes(length // 2)
+
+
+def assert_linear(parse, make):
+    short, long = make(SHORT), make(LONG)
+    assert len(short) <= 2 * SHORT or len(long) > 2 * SHORT
+    for _ in range(3):  # another process can slow one measurement down
+        expected = min(timeit.repeat(lambda: parse(short), number=10, repeat=3))
+        if min(timeit.repeat(lambda: parse(long), number=1, repeat=2)) < MAX_RATIO * expected:
+            return
+    pytest.fail("the time is not linear")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("parser", TEXT_PARSERS)
+def test_parser_takes_linear_time(parser, pattern):
+    assert_linear(ignored(TEXT_PARSERS[parser]), lambda length: pattern * (length // len(pattern)))
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_metadata_of_images_take_linear_time(image, caplog):
+    caplog.set_level("ERROR")
+    assert_linear(ignored(detect.read_image), IMAGES[image])
