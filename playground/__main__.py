@@ -53,7 +53,9 @@ def run_words(options: argparse.Namespace) -> None:
 
 def run_train(options: argparse.Namespace) -> None:
     """Train the model, or resume training."""
-    training.train(training.Plan(steps=options.steps), options.emoji, options.checkpoint, options.weights)
+    data = dataset.load_all(options.emoji)[0] if options.all else dataset.load(options.emoji)
+    plan = training.Plan(steps=options.steps, snapshots=options.snapshot)
+    training.train(plan, data, options.checkpoint, options.weights)
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
@@ -91,6 +93,11 @@ def _build_parser() -> argparse.ArgumentParser:
     add_command(run_words)
     train, evaluate, figures = (add_command(run) for run in (run_train, run_evaluate, run_figures))
     train.add_argument("--steps", type=_whole_number(1, 10_000_000), default=training.Plan.steps)
+    train.add_argument("--all", action="store_true", help="Train on all emoji but the tenth that is held out.")
+    train.add_argument(
+        "--snapshot", action="append", type=_whole_number(1, 10_000_000), default=[], metavar="STEP",
+        help="Save the weights after this step too. May be repeated.",
+    )  # fmt: skip
     train.add_argument("--checkpoint", type=Path, default=Path("training/checkpoint.pt"), metavar="FILE")
     evaluate.add_argument("--out", type=_image_file, default=Path("out/samples.png"), metavar="FILE")
     _add_job_options(evaluate)

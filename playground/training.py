@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import timeit
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -19,13 +19,16 @@ import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from freeu.atomic_file import replace_file
 from playground import dataset
 from playground.model import TextToImage, save
 from playground.sampling import training_noise
+
+
+Parameters = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,19 @@ class Plan:
     """Probability of an empty prompt, for classifier-free guidance."""
     seed: int = 1
     checkpoint_every: int = 500
+    snapshots: Collection[int] = ()
+    """Steps after which the averaged weights are saved too, as those of an unfinished model."""
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate at `step`: linear warm-up, constant, linear decay."""
         warmup = min(1.0, (step + 1) / self.warmup)
         decay = min(1.0, (self.steps - step) / (self.decay * self.steps))
         return self.learning_rate * warmup * decay
+
+    def average_(self, averaged: Parameters, weights: Parameters, count: Tensor | int) -> None:
+        """Update the averaged weights in place after `count` updates: at first, the average reaches back less far."""
+        decay = min(self.ema, (1 + float(count)) / (10 + float(count)))
+        torch._foreach_lerp_(list(averaged), list(weights), 1 - decay)
 
 
 class Trainer:
@@ -59,7 +69,7 @@ class Trainer:
         self.data, self.plan = data, plan
         self.model = TextToImage(data.words)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))  # type: ignore[no-untyped-call]
+        self.ema = AveragedModel(self.model, multi_avg_fn=plan.average_)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), plan.learning_rate, betas=(0.9, 0.99))
         self.noise: DDPMScheduler = training_noise()
         self.tokens = self.model.text.tokens(data.prompts)
@@ -117,12 +127,13 @@ class Trainer:
         return noisy, timesteps, self.tokens[chosen] * keep_prompt, target
 
 
-def train(plan: Plan, data_folder: Path, checkpoint: Path, weights: Path) -> None:
+def train(plan: Plan, data: dataset.Dataset, checkpoint: Path, weights: Path) -> None:
     """Train up to `plan.steps`, and resume from `checkpoint` if it exists.
 
-    Writes the EMA weights, and the loss curve as loss.png in the same folder.
+    Writes the EMA weights, and the loss curve as loss.png in the same folder. A snapshot after 300 steps is
+    NAME-300.safetensors, if `weights` is NAME.safetensors.
     """
-    trainer = Trainer(dataset.load(data_folder), plan)
+    trainer = Trainer(data, plan)
     if checkpoint.is_file():
         trainer.load(checkpoint)
     progress = tqdm(total=plan.steps, initial=trainer.step, unit="step", smoothing=0.05)
@@ -134,6 +145,8 @@ def train(plan: Plan, data_folder: Path, checkpoint: Path, weights: Path) -> Non
                 bar.set_postfix(loss=f"{sum(trainer.losses[-200:]) / len(trainer.losses[-200:]):.4f}")
             if trainer.step % plan.checkpoint_every == 0:
                 trainer.save(checkpoint)
+            if trainer.step in plan.snapshots:
+                save(cast(TextToImage, trainer.ema.module), snapshot_path(weights, trainer.step))
     save(cast(TextToImage, trainer.ema.module), weights)
     plot_losses(trainer.losses, weights.with_name("loss.png"))
 
@@ -150,6 +163,11 @@ def bfloat16_is_faster() -> bool:
 
     with torch.no_grad():
         return seconds(torch.bfloat16) < seconds(torch.float32)
+
+
+def snapshot_path(weights: Path, step: int) -> Path:
+    """Return the file of the weights after `step` steps."""
+    return weights.with_name(f"{weights.stem}-{step}{weights.suffix}")
 
 
 def plot_losses(losses: Sequence[float], path: Path, window: int = 200) -> None:
