@@ -27,7 +27,6 @@ from playground import dataset
 from playground.model import TextToImage, save
 from playground.sampling import training_noise
 
-
 Parameters = tuple[Tensor, ...] | list[Tensor]
 
 

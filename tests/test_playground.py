@@ -277,6 +277,29 @@ def test_the_dataset_is_read_from_the_package(package):
     assert data.images[0, :, 0, 0].tolist() == [1, -1, -1]
 
 
+def test_all_emoji_are_read_with_skin_tones_and_a_tenth_of_the_names_is_held_out(package):
+    index = package / "emoji.json"
+    tones = {"1F3FB": True, "1F3FD-1F3FF": True, "1F3FE": False}
+    variations = {code: {"image": "red.png", "has_img_google": has_image} for code, has_image in tones.items()}
+    entries = [
+        {"name": f"PERSON WITH A HAND: {n}", "image": "red.png", "has_img_google": True, "skin_variations": variations}
+        for n in range(200)
+    ]
+    index.write_text(json.dumps([*entries, {"name": "OTHER", "image": "none.png", "has_img_google": False}]))
+    trained, held_out = dataset.load_all(package)
+    # The last six words of a name.
+    assert trained.prompts[:2] == ["person with a hand 0", "person with a hand 0 tone1"]
+    assert trained.prompts[2] == "with a hand 0 tone3 tone5"
+    assert len(trained.prompts) + len(held_out.prompts) == 600
+    names = [{prompt.partition("hand ")[2].split()[0] for prompt in part.prompts} for part in (trained, held_out)]
+    assert len(names[0] | names[1]) == 200
+    assert not names[0] & names[1]
+    assert 10 <= len(names[1]) <= 30
+    # A name is held out whatever else is in the index.
+    index.write_text(json.dumps(entries[100:]))
+    assert set(dataset.load_all(package)[1].prompts) < set(held_out.prompts)
+
+
 def test_missing_emoji(capsys, tmp_path):
     status, _, err = run(capsys, "train", "--emoji", str(tmp_path))
     assert status == 2
@@ -299,7 +322,8 @@ def test_training_learns_and_resumes_where_it_stopped(package, tmp_path, monkeyp
     def trained(folder, *stops):
         checkpoint, weights = tmp_path / folder / "checkpoint.pt", tmp_path / folder / "weights.safetensors"
         for steps in stops:
-            training.train(training.Plan(steps=steps, batch_size=4, warmup=2, decay=1e-9), package, checkpoint, weights)
+            plan = training.Plan(steps=steps, batch_size=4, warmup=2, decay=1e-9, snapshots=[5])
+            training.train(plan, dataset.load(package), checkpoint, weights)
         return torch.load(checkpoint, weights_only=True)["losses"], weights
 
     whole, weights = trained("whole", 12)
@@ -308,6 +332,16 @@ def test_training_learns_and_resumes_where_it_stopped(package, tmp_path, monkeyp
     assert np.mean(whole[-4:]) < np.mean(whole[:4])
     assert model.load(weights).text.words == ("apple", "facing", "frog", "front", "red")
     assert weights.with_name("loss.png").is_file()
+    snapshot = model.load(training.snapshot_path(weights, 5))
+    assert not snapshot.text.position.equal(model.load(weights).text.position)
+
+
+@pytest.mark.parametrize(("count", "decay"), [(0, 0.1), (90, 0.91), (1_000_000, 0.999)])
+def test_the_average_reaches_back_less_far_at_the_start_of_training(count, decay):
+    """So that the weights of an unfinished model are not the random ones of its first step."""
+    averaged = torch.ones(3)
+    training.Plan().average_([averaged], [torch.zeros(3)], count)
+    torch.testing.assert_close(averaged, torch.full((3,), decay))
 
 
 def test_recall_and_the_sheet(package, tmp_path):
