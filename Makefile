@@ -9,6 +9,7 @@
 # make lint        check style and types
 # make bench       compare the cost of FreeU with other implementations (benchmarks/README.md)
 # make figures     measure the paper's claims on the playground's model: docs/analysis.md (runs make emoji)
+# make unfinished  train models that are not finished, and measure FreeU on them: docs/analysis.md (two hours)
 # make emoji       download the training images (npm); then: make train evaluate
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ EMOJI := emoji-datasource-google@16.0.0
 URL := http://127.0.0.1:7860
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo playground test test-all test-slow test-forge test-oldest e2e lint bench figures train evaluate clean
+.PHONY: demo playground test test-all test-slow test-forge test-oldest e2e lint bench figures unfinished train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
@@ -60,6 +61,12 @@ bench: $(VENV)/ready
 
 figures: $(VENV)/ready emoji
 	$(RUN) -m playground figures --out docs/analysis --page docs/analysis.md
+
+SNAPSHOTS := 300 600 1200 2000 4000 6000
+
+unfinished: $(VENV)/ready emoji
+	$(RUN) -m playground train --all --steps 6000 $(SNAPSHOTS:%=--snapshot %) --checkpoint training/all.pt --weights training/all.safetensors
+	$(RUN) -m playground figures --only unfinished --out docs/analysis --page docs/analysis.md
 
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt

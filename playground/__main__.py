@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import math
 import re
@@ -68,11 +69,15 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def run_figures(options: argparse.Namespace) -> None:
     """Draw and measure the paper's figures, and write the results into a documentation page."""
-    from playground.figures import experiment, registry  # matplotlib is slow to import
+    from playground.figures import experiment, registry, subjects  # matplotlib is slow to import
 
     data = dataset.load(options.emoji)
+    names = options.only or registry.PAPER
     setup = experiment.Experiment(model.load(), data, experiment.choose_prompts(data))
-    registry.draw_figures(setup, options.only or registry.TITLES, options.out)
+    if "unfinished" in names:
+        models = subjects.load_subjects(options.snapshots, options.emoji)
+        setup = dataclasses.replace(setup, subjects=models, images=options.snapshots / "images")
+    registry.draw_figures(setup, names, options.out)
     if options.page:
         registry.fill_page(options.page, options.out)
     sys.stdout.write(f"{options.out}\n")
@@ -104,6 +109,10 @@ def _build_parser() -> argparse.ArgumentParser:
     figures.add_argument(
         "--only", action="append", type=_figure_name, metavar="NAME", help="Draw this figure only. May be repeated."
     )
+    figures.add_argument(
+        "--snapshots", type=Path, default=Path("training"), metavar="FOLDER",
+        help="Folder of all-STEP.safetensors, for the figure `unfinished`; its images are kept there.",
+    )  # fmt: skip
     figures.add_argument("--out", type=Path, default=Path("out/analysis"), metavar="FOLDER")
     figures.add_argument("--page", type=Path, metavar="FILE", help="Markdown page whose tables are updated.")
     for command in (train, evaluate, figures):

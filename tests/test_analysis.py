@@ -1,8 +1,10 @@
 """The paper's figures on the playground's model: metrics on known cases, each figure at a small size, and the page."""
 
+import dataclasses
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,11 @@ from playground.figures import (
     registry,
     results,
     sample_quality,
+    scores,
     statistics,
+    subjects,
+    trials,
+    unfinished_models,
 )
 from playground.figures.experiment import OFF, Experiment, choose_prompts
 from playground.figures.results import Claim
@@ -46,6 +52,23 @@ def small():
     images = torch.rand((8, 3, model.IMAGE_SIZE, model.IMAGE_SIZE), generator=generator) * 2 - 1
     data = dataset.Dataset(images, list(shipped.text.words[:8]))
     return Experiment(shipped, data, ["red apple", "tiger face"], steps=2)
+
+
+@pytest.fixture
+def unfinished(small, tmp_path, monkeypatch):
+    """The same experiment with two models at different steps of training, and few values to choose from."""
+    for name, value in {"STEPS": 1, "OTHER_STEPS": (2,), "RESAMPLES": 3}.items():
+        monkeypatch.setattr(unfinished_models, name, value)
+    few = {kind: found[-2:] for kind, found in trials.candidates().items()}
+    monkeypatch.setattr(unfinished_models, "candidates", lambda: few)
+    files = [tmp_path / f"all-{steps}.safetensors" for steps in (1, 2)]
+    for file in files:
+        shutil.copy(model.WEIGHTS, file)
+    models = [
+        subjects.Subject(file, steps, small.data, held_out, small.data.images / 2 + 0.5, small.data)
+        for file, steps, held_out in zip(files, (1, 2), (5, 0), strict=True)
+    ]
+    return dataclasses.replace(small, subjects=models, images=tmp_path / "images")
 
 
 def wave(bins, size=32):
@@ -169,9 +192,9 @@ def test_middle_block_features_separate_the_training_images_from_others(small):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", registry.FIGURES)
-def test_each_figure_is_drawn_and_measured(small, tmp_path, monkeypatch, name):
+def test_each_figure_is_drawn_and_measured(unfinished, tmp_path, monkeypatch, name):
     monkeypatch.setattr(sample_quality, "RESAMPLES", 3)
-    registry.draw_figures(small, [name], tmp_path)
+    registry.draw_figures(unfinished, [name], tmp_path)
     result = results.load(tmp_path)[name]
     assert result["verdict"] in ("agrees", "partly", "does not")
     assert result["verdict"] == results.verdict([claim["holds"] for claim in result["claims"]])
@@ -214,6 +237,106 @@ def test_an_unknown_figure_is_named(capsys):
     with pytest.raises(SystemExit):
         command_line.main(["figures", "--only", "fig9"])
     assert "--only: must be one of rows, " in capsys.readouterr().err
+
+
+# models that are not finished
+
+
+def test_unfinished_models_are_compared_with_controls(unfinished):
+    result = unfinished_models.gain(unfinished)
+    rows = {(row["training"], row["variant"]): row for row in result.table}
+    off = rows[1, "off"]
+    assert off["distance, change"] == off["model, change"] == (0, 0, 0)
+    assert rows[1, "version 1"]["distance"].mean > off["distance"].mean
+    assert rows[1, "version 1"]["clipped"].mean > rows[1, "version 1, contrast kept"]["clipped"].mean
+    assert {row["values"] for row in result.table} > {"version 2", "off, guidance 6", "off, contrast 1.2"}
+    assert "held out, change" in off
+    assert "held out, change" not in rows[2, "off"]
+    assert len({row["distance"].mean for (steps, _), row in rows.items() if steps == 1}) >= 9
+    assert all(claim.numbers.keys() == {"after_1"} for claim in result.claims)
+
+
+def test_images_are_generated_once(unfinished, monkeypatch):
+    part = unfinished.subjects[0].part(choosing=True)
+    first = trials.generate(part, trials.LEAD, 1, unfinished.images)
+    monkeypatch.delattr("playground.evaluation.generate_all")
+    assert trials.generate(part, trials.LEAD, 1, unfinished.images).equal(first)
+
+
+def test_values_are_chosen_on_other_prompts_with_other_seeds(unfinished):
+    subject = unfinished.subjects[0]
+    choosing, reporting = (subject.part(choosing=choosing) for choosing in (True, False))
+    assert not set(choosing.prompted.prompts) & set(reporting.prompted.prompts)
+    assert {*choosing.prompted.prompts, *reporting.prompted.prompts} == set(subject.prompted.prompts)
+    assert choosing.held_out + reporting.held_out == subject.held_out
+    assert choosing.seed != reporting.seed
+
+
+def test_labels_of_trials_are_unique_and_differ_in_values():
+    every = [
+        trials.OFF_TRIAL,
+        *trials.authors(),
+        trials.LEAD,
+        *(trial for kind in trials.candidates().values() for trial in kind),
+    ]
+    assert len({trial.label for trial in every}) == len({trial[1:] for trial in every}) == len(every)
+
+
+@given(st.integers(0, 1000), st.floats(0.2, 1.5))
+def test_contrast_is_matched_for_each_image(seed, factor):
+    images = 0.4 + 0.2 * torch.rand((2, 3, 8, 8), generator=torch.Generator().manual_seed(seed))
+    others = trials.change_contrast(images, torch.tensor([factor, 1.0]).view(2, 1, 1, 1))
+    matched = trials.match_contrast(images, others)
+    assert matched.allclose(others, atol=1e-5)
+    assert matched.mean((1, 2, 3)).allclose(images.mean((1, 2, 3)), atol=1e-5)
+
+
+def test_changes_are_relative_to_the_first_one_and_paired(unfinished):
+    subject = unfinished.subjects[0]
+    images = torch.rand((8, 3, 32, 32), generator=torch.Generator().manual_seed(2))
+    one = scores.measure(subject, images, {})
+    twice = one._replace(distance=one.distance * 2)
+    table = scores.measures(subject, {})
+    for name in ("distance", "held out"):
+        (_, none), (_, change) = scores.changes([one, twice], table[name], 20)
+        assert none == (0, 0, 0)
+        assert change == pytest.approx((100, 100, 100))
+
+
+def test_measures_of_the_prompted_pictures_themselves(unfinished):
+    subject = unfinished.subjects[0]
+    spaces = scores.feature_spaces(unfinished.model, unfinished.data)
+    found = scores.measure(subject, subject.pictures, spaces)
+    everything = torch.arange(8)
+    values = {name: value(found, everything) for name, value in scores.measures(subject, spaces).items()}
+    assert values["recall"] == 1
+    assert [values[name] for name in ("distance", "held out", *spaces)] == pytest.approx([0] * 4, abs=1e-4)
+
+
+def test_subjects_are_the_snapshots_by_step_and_the_shipped_model(tmp_path, monkeypatch):
+    for name in ("all-20", "all-3", "all"):
+        shutil.copy(model.WEIGHTS, tmp_path / f"{name}.safetensors")
+    pictures = torch.arange(100.0).view(-1, 1, 1, 1).expand(-1, 3, 32, 32) / 100
+    trained = dataset.Dataset(pictures, [f"face {n} tone2" if n % 10 else f"face {n}" for n in range(100)])
+    held_out = dataset.Dataset(-pictures[:3], ["face 10", "unknown face", "face 20 tone1"])
+    monkeypatch.setattr(dataset, "load_all", lambda folder: (trained, held_out))
+    monkeypatch.setattr(dataset, "load", lambda folder: trained)
+    found = subjects.load_subjects(tmp_path, tmp_path)
+    assert [subject.weights.stem for subject in found] == ["all-3", "all-20", "emoji32"]
+    assert found[0].prompted.prompts[:3] == ["face 10", "face 0", "face 10"]
+    assert (found[0].held_out, found[-1].held_out) == (1, 0)
+    assert len(found[0].prompted.prompts) == 11
+    assert len(found[0].pictures) == 2
+    assert len(found[0].candidates.prompts) == 12
+
+
+def test_missing_snapshots_are_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        dataset, "load", lambda folder: dataset.Dataset(torch.zeros(0, 3, 32, 32), [f"{n}" for n in range(99)])
+    )
+    with pytest.raises(SystemExit):
+        command_line.main(["figures", "--only", "unfinished", "--snapshots", str(tmp_path)])
+    assert "run `make unfinished` first" in capsys.readouterr().err
 
 
 # the page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +13,7 @@ from freeu import Settings
 from freeu.core.hooks import Observer
 from playground import demo, sampling
 from playground.dataset import Dataset
+from playground.figures.subjects import Subject
 from playground.model import TextToImage
 
 OFF = demo.OFF
@@ -21,13 +23,19 @@ PROMPT_COUNT = 24
 
 @dataclass(frozen=True)
 class Experiment:
-    """What every run of a figure has in common: model, training data, prompts, steps and seed."""
+    """What every run of a figure has in common: model, training data, prompts, steps and seed.
+
+    subjects: the models at several stages of training. Only the figure "unfinished" needs them.
+    images: the folder in which their images are kept.
+    """
 
     model: TextToImage
     data: Dataset
     prompts: Sequence[str]
     steps: int = 12
     seed: int = 1
+    subjects: Sequence[Subject] = ()
+    images: Path = Path()
 
     def generate(self, settings: Settings, observe: Observer | None = None) -> Tensor:
         """Return the images (B, 3, H, W) in 0..1. `observe` is called with the input of each decoder block."""

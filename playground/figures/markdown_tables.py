@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playground.figures.statistics import Interval
-
-COLUMNS = {
-    "variant": "FreeU",
-    "pixels": "Fréchet, pixels",
-    "model": "Fréchet, model",
-    "recall": "recall",
-    "clipped": "clipped pixels",
-}
-"""The columns of the quality table in the page. results.json has more."""
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -44,7 +35,7 @@ def claims_table(result: Mapping[str, Any]) -> str:
         for claim in result["claims"]
     ]
     table = "\n".join(["| claim of the paper | measured here | holds |", "| --- | --- | --- |", *rows])
-    return f"{table}\n\n{_quality_table(result['table'])}" if "table" in result else table
+    return f"{table}\n\n{_data_table(result['columns'], result['table'])}" if "table" in result else table
 
 
 def anchor(title: str) -> str:
@@ -52,10 +43,10 @@ def anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-def _quality_table(rows: list[Mapping[str, Any]]) -> str:
-    lines = ["| " + " | ".join(_cell(row[name]) for name in COLUMNS) + " |" for row in rows]
-    return "\n".join(["| " + " | ".join(COLUMNS.values()) + " |", "| --- " * len(COLUMNS) + "|", *lines])
+def _data_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["| " + " | ".join(_cell(row.get(name, "")) for name in columns) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(columns.values()) + " |", "| --- " * len(columns) + "|", *lines])
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else str(Interval(*value))
+    return str(Interval(*value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)

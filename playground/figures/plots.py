@@ -53,6 +53,26 @@ def intervals(labels: Sequence[str], panels: Mapping[str, Sequence[Interval]], t
         return _render(figure)
 
 
+def trends(
+    panels: Mapping[str, Mapping[str, Sequence[Interval]]], x: Sequence[float], x_label: str, y_label: str
+) -> Image.Image:
+    """Plot panels of labelled intervals against `x`, on a logarithmic axis, one below the other."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(FIGURE_WIDTH, 1.4 + 3 * len(panels)), layout="constrained")
+        for ax, (title, lines) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True):
+            for n, (label, values) in enumerate(lines.items()):
+                shifted = [at * 1.03 ** (n - len(lines) // 2) for at in x]  # so that intervals do not overlap
+                (points,) = ax.plot(shifted, [value.mean for value in values], "o-", label=label, linewidth=2)
+                ax.vlines(shifted, [v.low for v in values], [v.high for v in values], points.get_color(), linewidth=2)
+            ax.axhline(0, color="gray", linestyle=":", linewidth=2)
+            ax.set(title=title, ylabel=y_label, xscale="log", xticks=x, xticklabels=[f"{at:,}" for at in x])
+            ax.minorticks_off()
+            ax.grid(visible=True, alpha=0.3)
+        ax.set_xlabel(x_label)
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+        return _render(figure)
+
+
 def sheet(
     rows: Sequence[Sequence[Image.Image]], column_labels: Sequence[str] = (), row_labels: Sequence[str] = ()
 ) -> Image.Image:

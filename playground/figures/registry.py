@@ -17,6 +17,7 @@ from playground.figures import (
     markdown_tables,
     results,
     sample_quality,
+    unfinished_models,
 )
 from playground.figures.experiment import Experiment
 
@@ -35,8 +36,12 @@ FIGURES: Mapping[str, tuple[str, Callable[[Experiment], results.FigureResult]]] 
     "sweep-b": ("Increasing b (Fig. 17)", factor_sweeps.sweep_b),
     "sweep-s": ("Decreasing s (Fig. 18)", factor_sweeps.sweep_s),
     "quality": ("Distance to the training images (Tables 3, 4)", sample_quality.quality),
+    "unfinished": ("Models that are not finished", unfinished_models.gain),
 }
 """The heading in docs/analysis.md and the function that draws and measures the figure, by name."""
+
+PAPER = tuple(name for name in FIGURES if name != "unfinished")
+"""The figures that need no other model than the shipped one."""
 
 TITLES = {name: title for name, (title, _) in FIGURES.items()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class FigureResult:
-    """A drawn figure and its claims. `table` holds the rows of a table, if the figure has one."""
+    """A drawn figure and its claims, and a table if it has one.
+
+    table: the rows, by name of the column.
+    columns: the headings of the columns that the page shows, by name.
+    """
 
     image: Image.Image
     claims: Sequence[Claim]
     table: Sequence[Mapping[str, Any]] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def verdict(holds: Sequence[bool]) -> str:
@@ -54,7 +59,7 @@ def to_json(result: FigureResult) -> dict[str, Any]:
     """Return the result without its image as JSON data."""
     claims = [{**asdict(claim), "measurement": claim.measurement} for claim in result.claims]
     content = {"verdict": verdict([claim.holds for claim in result.claims]), "claims": claims}
-    return {**content, "table": list(result.table)} if result.table else content
+    return {**content, "columns": dict(result.columns), "table": list(result.table)} if result.table else content
 
 
 def load(folder: Path) -> dict[str, Any]:

@@ -39,6 +39,16 @@ STRENGTHS = {
 """Settings from weak to too strong. "too much" is the README's example."""
 
 
+COLUMNS = {
+    "variant": "FreeU",
+    "pixels": "Fréchet, pixels",
+    "model": "Fréchet, model",
+    "recall": "recall",
+    "clipped": "clipped pixels",
+}
+"""The columns in the page. results.json has more."""
+
+
 class Samples(NamedTuple):
     """Features and measures of a variant's samples, (seeds, prompts, ...), in the order of the training data."""
 
@@ -81,7 +91,7 @@ def quality(experiment: Experiment) -> FigureResult:
         {f"features: {space}": [row[space] for row in rows] for space in targets},
         "Fréchet distance to the training images",
     )
-    return FigureResult(plot, _claims(rows), rows)
+    return FigureResult(plot, _claims(rows), rows, COLUMNS)
 
 
 def principal_components(data: Dataset) -> Tensor:
