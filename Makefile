@@ -66,7 +66,7 @@ SNAPSHOTS := 300 600 1200 2000 4000 6000
 
 unfinished: $(VENV)/ready emoji
 	$(RUN) -m playground train --all --steps 6000 $(SNAPSHOTS:%=--snapshot %) --checkpoint training/all.pt --weights training/all.safetensors
-	$(RUN) -m playground figures --only unfinished --out docs/analysis --page docs/analysis.md
+	$(RUN) -m playground figures --only unfinished --only unfinished-images --out docs/analysis --page docs/analysis.md
 
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt

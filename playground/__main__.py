@@ -72,9 +72,9 @@ def run_figures(options: argparse.Namespace) -> None:
     from playground.figures import experiment, registry, subjects  # matplotlib is slow to import
 
     data = dataset.load(options.emoji)
-    names = options.only or registry.PAPER
+    names = options.only or [name for name in registry.TITLES if name not in registry.UNFINISHED]
     setup = experiment.Experiment(model.load(), data, experiment.choose_prompts(data))
-    if "unfinished" in names:
+    if set(names) & set(registry.UNFINISHED):
         models = subjects.load_subjects(options.snapshots, options.emoji)
         setup = dataclasses.replace(setup, subjects=models, images=options.snapshots / "images")
     registry.draw_figures(setup, names, options.out)
@@ -111,7 +111,7 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     figures.add_argument(
         "--snapshots", type=Path, default=Path("training"), metavar="FOLDER",
-        help="Folder of all-STEP.safetensors, for the figure `unfinished`; its images are kept there.",
+        help="Folder of all-STEP.safetensors, for the figures of unfinished models; their images are kept there.",
     )  # fmt: skip
     figures.add_argument("--out", type=Path, default=Path("out/analysis"), metavar="FOLDER")
     figures.add_argument("--page", type=Path, metavar="FILE", help="Markdown page whose tables are updated.")

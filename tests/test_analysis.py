@@ -19,6 +19,7 @@ from playground import dataset, model
 from playground.figures import (
     factor_sweeps,
     features,
+    gains,
     markdown_tables,
     metrics,
     registry,
@@ -58,9 +59,9 @@ def small():
 def unfinished(small, tmp_path, monkeypatch):
     """The same experiment with two models at different steps of training, and few values to choose from."""
     for name, value in {"STEPS": 1, "OTHER_STEPS": (2,), "RESAMPLES": 3}.items():
-        monkeypatch.setattr(unfinished_models, name, value)
+        monkeypatch.setattr(gains, name, value)
     few = {kind: found[-2:] for kind, found in trials.candidates().items()}
-    monkeypatch.setattr(unfinished_models, "candidates", lambda: few)
+    monkeypatch.setattr(gains, "candidates", lambda: few)
     files = [tmp_path / f"all-{steps}.safetensors" for steps in (1, 2)]
     for file in files:
         shutil.copy(model.WEIGHTS, file)
@@ -246,12 +247,13 @@ def test_unfinished_models_are_compared_with_controls(unfinished):
     result = unfinished_models.gain(unfinished)
     rows = {(row["training"], row["variant"]): row for row in result.table}
     off = rows[1, "off"]
-    assert off["distance, change"] == off["model, change"] == (0, 0, 0)
+    assert off["distance, change from off"] == off["model, change from off"] == (0, 0, 0)
     assert rows[1, "version 1"]["distance"].mean > off["distance"].mean
     assert rows[1, "version 1"]["clipped"].mean > rows[1, "version 1, contrast kept"]["clipped"].mean
     assert {row["values"] for row in result.table} > {"version 2", "off, guidance 6", "off, contrast 1.2"}
-    assert "held out, change" in off
-    assert "held out, change" not in rows[2, "off"]
+    assert "held out, change from off" in off
+    assert "held out, change from off" not in rows[2, "off"]
+    assert "distance, change from version 2" in rows[1, "version 2, contrast kept"]
     assert len({row["distance"].mean for (steps, _), row in rows.items() if steps == 1}) >= 9
     assert all(claim.numbers.keys() == {"after_1"} for claim in result.claims)
 
@@ -298,7 +300,8 @@ def test_changes_are_relative_to_the_first_one_and_paired(unfinished):
     twice = one._replace(distance=one.distance * 2)
     table = scores.measures(subject, {})
     for name in ("distance", "held out"):
-        (_, none), (_, change) = scores.changes([one, twice], table[name], 20)
+        value, none, change = scores.changes([twice, twice, one], table[name], 20)
+        assert value.mean == pytest.approx(2 * table[name](one, torch.arange(8)))
         assert none == (0, 0, 0)
         assert change == pytest.approx((100, 100, 100))
 

@@ -37,11 +37,12 @@ FIGURES: Mapping[str, tuple[str, Callable[[Experiment], results.FigureResult]]] 
     "sweep-s": ("Decreasing s (Fig. 18)", factor_sweeps.sweep_s),
     "quality": ("Distance to the training images (Tables 3, 4)", sample_quality.quality),
     "unfinished": ("Models that are not finished", unfinished_models.gain),
+    "unfinished-images": ("Images of a model that is not finished", unfinished_models.samples),
 }
 """The heading in docs/analysis.md and the function that draws and measures the figure, by name."""
 
-PAPER = tuple(name for name in FIGURES if name != "unfinished")
-"""The figures that need no other model than the shipped one."""
+UNFINISHED = ("unfinished", "unfinished-images")
+"""The figures that need models at several stages of training. The others need the shipped model only."""
 
 TITLES = {name: title for name, (title, _) in FIGURES.items()}
 

@@ -72,15 +72,17 @@ def measures(subject: Subject, spaces: Spaces) -> dict[str, Value]:
     }
 
 
-def changes(scores: Sequence[Scores], value: Value, resamples: int) -> list[tuple[Interval, Interval]]:
-    """Return the value of each, and its change from the first one in %. The bootstrap resamples prompts."""
+def changes(scores: Sequence[Scores], value: Value, resamples: int) -> list[Interval]:
+    """Return the value of the first scores, and its change from each of the others in %.
+
+    The bootstrap resamples prompts.
+    """
 
     def statistic(prompts: Tensor) -> Tensor:
-        found = torch.tensor([value(one, prompts) for one in scores])
-        return torch.cat([found, 100 * (found / found[0] - 1)])
+        first, *others = torch.tensor([value(one, prompts) for one in scores], dtype=torch.float64)
+        return torch.stack([first, *(100 * (first / other - 1) for other in others)])
 
-    intervals = bootstrap(statistic, len(scores[0].distance), resamples)
-    return list(zip(intervals[: len(scores)], intervals[len(scores) :], strict=True))
+    return bootstrap(statistic, len(scores[0].distance), resamples)
 
 
 def feature_spaces(shipped: TextToImage, data: Dataset) -> dict[str, Callable[[Tensor], Tensor]]:

@@ -45,6 +45,11 @@ def authors() -> list[Trial]:
     ]
 
 
+def combine(first: Trial, second: Trial) -> Trial:
+    """Return the settings of the first trial with the guidance of the second."""
+    return first._replace(label=f"{first.label}, guidance {second.guidance:g}", guidance=second.guidance)
+
+
 def candidates() -> dict[str, list[Trial]]:
     """Return what to choose from, by kind."""
     guidances = [Trial(f"off, guidance {scale:g}", OFF, guidance=scale) for scale in (1.5, 2, 4.5, 6)]
