@@ -40,8 +40,13 @@ def filter_skip(skip: Tensor, s: float, high: float = 1.0, cutoff: float = 0.0, 
     return torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=(-2, -1)), dim=(-2, -1)).real
 
 
-def scale_backbone(h: Tensor, b: float, version: str = "2", offset: float = 0.0, width: float = 0.5) -> Tensor:
-    """Return scaled backbone features of shape (B, C, H, W), float64: equations 2 to 4, one channel at a time."""
+def scale_backbone(
+    h: Tensor, b: float, version: str = "2", offset: float = 0.0, width: float = 0.5, keep_contrast: float = 0.0
+) -> Tensor:
+    """Return scaled backbone features of shape (B, C, H, W), float64: equations 2 to 4, one channel at a time.
+
+    Then the root mean square of each image's features is restored, by a share of `keep_contrast`.
+    """
     h = h.double()
     channels = h.shape[1]
     window = {(round(offset * channels) + i) % channels for i in range(round(width * channels))}
@@ -53,7 +58,14 @@ def scale_backbone(h: Tensor, b: float, version: str = "2", offset: float = 0.0,
         alpha = torch.ones_like(mean) if flat else 1 + (b - 1) * (mean - mean.min()) / spread
         for channel in window:
             out[index, channel] = features[channel] * (b if version == "1" else alpha)
+        if after := rms(out[index]):
+            out[index] *= 1 - keep_contrast + keep_contrast * rms(features) / after
     return out
+
+
+def rms(features: Tensor) -> float:
+    """Return the root mean square in float64."""
+    return features.double().square().mean().sqrt().item()
 
 
 def rounding(value: Tensor, dtype: torch.dtype) -> Tensor:
@@ -72,7 +84,9 @@ def freeu_edit(settings: Settings, stages: dict[int, int]) -> Edit:
         if block not in stages:
             return backbone, skip
         stage = settings.stage(stages[block])
-        backbone = scale_backbone(backbone, stage.b, settings.version, stage.offset, stage.width)
+        backbone = scale_backbone(
+            backbone, stage.b, settings.version, stage.offset, stage.width, settings.keep_contrast
+        )
         return backbone, filter_skip(skip, stage.s, stage.high, stage.cutoff, settings.mask)
 
     return edit

@@ -2,17 +2,18 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from freeu import scale_backbone_
 from freeu.core.backbone import channel_window, structure_map
-from tests.reference import rounding, scale_backbone
+from tests.reference import rms, rounding, scale_backbone
 
 channels = st.integers(1, 40)
 sizes = st.integers(1, 20)
 factors = st.floats(-1, 3)
 shares = st.floats(0, 1)
+keeps = st.sampled_from([0.5, 1.0]) | shares
 versions = st.sampled_from(["1", "2"])
 dtypes = st.sampled_from([torch.float32, torch.float16, torch.bfloat16])
 
@@ -33,6 +34,38 @@ def test_equals_the_definition(count, height, width, b, version, offset, share, 
     bound = rounding(expected, dtype) + 1e-6 * (1 + magnified) * (1 + abs(b - 1)) * h.double().abs()
     assert out.dtype == dtype
     assert ((out.double() - expected).abs() <= bound).all()
+
+
+@given(channels, sizes, sizes, factors, versions, shares, keeps, dtypes, st.integers(0, 99))
+def test_keeping_contrast_scales_each_image_by_one_factor(count, height, width, b, version, share, keep, dtype, seed):
+    """The bound: one rounding of the output, plus float32's error in the root mean squares."""
+    assume(b == 0 or abs(b) > 1e-9)  # float32 has no squares of smaller features
+    h = (features(3, count, height, width, seed=seed) * torch.tensor([1.0, 30.0, 0.1]).view(3, 1, 1, 1)).to(dtype)
+    options = {"version": version, "width": share}
+    edited = scale_backbone_(h.float().clone(), b, **options).double()
+    after = [rms(image) for image in edited]
+    kept = [1 - keep + keep * rms(image) / size if size else 1.0 for image, size in zip(h, after, strict=True)]
+    expected = edited * torch.tensor(kept, dtype=torch.double).view(3, 1, 1, 1)
+    out = scale_backbone_(h.clone(), b, **options, keep_contrast=keep)
+    assert out.dtype == dtype
+    assert ((out.double() - expected).abs() <= rounding(expected, dtype) + 1e-6 * expected.abs()).all()
+    if keep == 1:
+        unchanged = [rms(image) for image, size in zip(h, after, strict=True) if size]
+        result = [rms(image) for image, size in zip(out, after, strict=True) if size]
+        assert result == pytest.approx(unchanged, rel=torch.finfo(dtype).eps + 1e-6)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    "h", [torch.zeros(2, 8, 5, 6), torch.full((2, 8, 5, 6), 3.0), torch.ones(2, 8, 1, 1)], ids=["zero", "flat", "pixel"]
+)
+@pytest.mark.parametrize("b", [0.0, 1.5])
+def test_keeping_the_contrast_of_flat_features_is_finite(h, version, b, dtype):
+    out = scale_backbone_(h.to(dtype, copy=True), b, version=version, width=1.0, keep_contrast=1.0)
+    assert out.isfinite().all()
+    if b or version == "2":
+        assert [rms(image) for image in out] == pytest.approx([rms(image) for image in h], rel=1e-3)
 
 
 @given(st.integers(1, 2000), shares, shares)
@@ -61,17 +94,19 @@ def test_flat_map_gives_factor_one(count, height, width, b, dtype):
 
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize(("b", "width"), [(1.0, 0.5), (1.5, 0.0)])
-def test_factor_one_and_width_zero_are_bit_identical(version, b, width):
+@pytest.mark.parametrize("keep", [0.0, 1.0])
+def test_factor_one_and_width_zero_are_bit_identical(version, b, width, keep):
     h = features(2, 8, 6, 6)
-    assert scale_backbone_(h.clone(), b, version=version, width=width).equal(h)
+    assert scale_backbone_(h.clone(), b, version=version, width=width, keep_contrast=keep).equal(h)
 
 
-def test_edits_only_the_view_and_in_place():
+@pytest.mark.parametrize(("keep", "unchanged"), [(0.0, 4), (1.0, 8)])
+def test_edits_only_the_view_and_in_place(keep, unchanged):
     joined = features(2, 12, 6, 5)
     before = joined.clone()
     h = joined[:, :8]
-    assert scale_backbone_(h, 1.5) is h
-    assert joined[:, 4:].equal(before[:, 4:])
+    assert scale_backbone_(h, 1.5, keep_contrast=keep) is h
+    assert joined[:, unchanged:].equal(before[:, unchanged:])
     assert not joined[:, :4].equal(before[:, :4])
 
 
@@ -82,30 +117,37 @@ def test_structure_map_spans_zero_to_one_for_each_batch_item(count, height, widt
     assert structure.amax((1, 2, 3)).tolist() == [1.0] * 3
 
 
-def test_batch_items_are_independent():
+@pytest.mark.parametrize("keep", [0.0, 1.0])
+def test_batch_items_are_independent(keep):
     h = features(3, 8, 7, 9) * torch.tensor([1.0, 5.0, 0.1]).view(3, 1, 1, 1)
-    alone = torch.cat([scale_backbone_(h[i : i + 1].clone(), 1.5) for i in range(3)])
-    torch.testing.assert_close(scale_backbone_(h.clone(), 1.5), alone, rtol=0, atol=1e-6)
+    alone = torch.cat([scale_backbone_(h[i : i + 1].clone(), 1.5, keep_contrast=keep) for i in range(3)])
+    torch.testing.assert_close(scale_backbone_(h.clone(), 1.5, keep_contrast=keep), alone, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_gradients_are_correct(version):
-    h = features(1, 4, 3, 3).double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: scale_backbone_(x.clone(), 1.5, version=version), h)
+@pytest.mark.parametrize("keep", [0.0, 0.4, 1.0])
+def test_gradients_are_correct(version, keep):
+    h = features(2, 4, 3, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: scale_backbone_(x.clone(), 1.5, version=version, keep_contrast=keep), h)
 
 
-def test_gradients_through_a_flat_map_are_finite():
-    h = torch.ones(1, 4, 3, 3).requires_grad_()
-    scale_backbone_(h.clone(), 1.5).sum().backward()
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("keep", [0.0, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_gradients_through_flat_features_are_finite(value, version, keep, dtype):
+    h = torch.full((1, 4, 3, 3), value, dtype=dtype).requires_grad_()
+    scale_backbone_(h.clone(), 1.5, version=version, keep_contrast=keep).sum().backward()
     assert h.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_autocast_changes_nothing(dtype):
+@pytest.mark.parametrize("keep", [0.0, 1.0])
+def test_autocast_changes_nothing(dtype, keep):
     h = features(2, 64, 9, 9).to(dtype)
-    plain = scale_backbone_(h.clone(), 1.5)
+    plain = scale_backbone_(h.clone(), 1.5, keep_contrast=keep)
     with torch.autocast("cpu", torch.bfloat16):
-        assert scale_backbone_(h.clone(), 1.5).equal(plain)
+        assert scale_backbone_(h.clone(), 1.5, keep_contrast=keep).equal(plain)
 
 
 @pytest.mark.parametrize("version", [1, 2])

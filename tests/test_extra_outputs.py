@@ -4,8 +4,7 @@ import pytest
 
 from freeu import SettingsError
 from freeu.compat.request import fill_up
-from freeu.settings.extra_outputs import ExtraOutputs, parse_extra_outputs, without_extra_outputs
-from freeu.settings.settings import TABLE
+from freeu.settings.extra_outputs import SHORTEST_LIST, ExtraOutputs, parse_extra_outputs, without_extra_outputs
 
 
 @pytest.mark.parametrize(
@@ -13,8 +12,8 @@ from freeu.settings.settings import TABLE
     [
         ([], {}, ExtraOutputs()),
         (fill_up([]), {}, ExtraOutputs()),
-        ([*fill_up([])[: len(TABLE)], True, False], {}, ExtraOutputs(plot=True)),
-        ([*fill_up([])[: len(TABLE)], None, True], {}, ExtraOutputs(compare=True)),
+        ([*[None] * SHORTEST_LIST, True, False], {}, ExtraOutputs(plot=True)),
+        ([*[None] * SHORTEST_LIST, None, True, 0.5], {}, ExtraOutputs(compare=True)),
         ([True], {}, ExtraOutputs()),
         ([{"plot": True}], {}, ExtraOutputs(plot=True)),
         ([{"plot": "true", "compare": True, "b1": 1.1}], {}, ExtraOutputs(plot=True, compare=True)),

@@ -16,6 +16,7 @@ from tests.unets import SHAPES, build, hooks_on, inputs, shared
 
 ALL_STAGES = {"b1": 1.3, "s1": 0.7, "b2": 1.4, "s2": 0.2, "b3": 1.2, "s3": 0.5}
 RICH = {"high1": 1.1, "offset1": 0.75, "width2": 0.3, "cutoff2": 0.6, "cutoff3": 1.0}
+KEPT = {"keep_contrast": 0.7}
 STRONG = Settings(**ALL_STAGES)
 
 
@@ -42,7 +43,9 @@ def off_and_on(unet, settings=STRONG):
         return off, call(unet, *inputs())
 
 
-@pytest.mark.parametrize("others", [{}, RICH, {**RICH, "mask": "disc"}], ids=["plain", "rich", "disc"])
+@pytest.mark.parametrize(
+    "others", [{}, KEPT, RICH, {**RICH, **KEPT, "mask": "disc"}], ids=["plain", "kept", "rich", "disc, kept"]
+)
 @pytest.mark.parametrize("stage_map", ["channels", "levels"])
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize("name", SHAPES)
@@ -66,12 +69,21 @@ def test_equals_the_official_algorithm(name, version, stage_map, others):
     [
         Settings(enabled=False),
         Settings(b1=1, b2=1, s1=1, s2=1),
+        Settings(b1=1, b2=1, s1=1, s2=1, keep_contrast=1),
         Settings(width1=0, width2=0, s1=1, s2=1),
         Settings(start=0, stop=0),
         Settings(curve="0:0"),
         Settings(**ALL_STAGES, curve="0.5:0, 1:1"),
     ],
-    ids=["off", "factors of 1", "no channels", "no steps", "curve of 0", "before the curve rises"],
+    ids=[
+        "off",
+        "factors of 1",
+        "factors of 1, kept",
+        "no channels",
+        "no steps",
+        "curve of 0",
+        "before the curve rises",
+    ],
 )
 def test_neutral_settings_are_bit_identical_to_no_freeu(unet, settings):
     off = call(unet, *inputs())
@@ -273,8 +285,10 @@ def test_sessions_in_threads_are_independent():
     assert all(together[step].equal(alone[step]) for step in alone)
 
 
-def test_schedule_scales_the_factors(unet):
-    settings = Settings(**ALL_STAGES, start=0.3, stop=0.9, smoothness=0.5)
+@pytest.mark.parametrize("others", [{}, KEPT, {"keep_contrast": 1.0, "version": "1"}], ids=str)
+def test_schedule_scales_the_factors(unet, others):
+    """But not `keep_contrast`: a smaller b adds less contrast that it could take back."""
+    settings = Settings(**ALL_STAGES, **others, start=0.3, stop=0.9, smoothness=0.5)
     steps = 7
     with attach(unet, settings) as session:
         outs = []
@@ -283,7 +297,7 @@ def test_schedule_scales_the_factors(unet):
             outs.append(call(unet, *inputs()))
     for step, out in enumerate(outs):
         w = strength(settings, step, steps)
-        scaled = Settings(**{name: 1 + w * (factor - 1) for name, factor in ALL_STAGES.items()})
+        scaled = Settings(**others, **{name: 1 + w * (factor - 1) for name, factor in ALL_STAGES.items()})
         with torch.inference_mode():
             expected = forward(unet, *inputs(), freeu_edit(scaled, SHAPES["SDXL"].stages("channels")))
         torch.testing.assert_close(out, expected, rtol=0, atol=1e-5)
@@ -312,9 +326,10 @@ def test_noise_clock_rejects_different_timesteps_in_a_batch(unet):
         call(unet, x, torch.tensor([10, 900]), context)
 
 
-def test_gradients_flow_and_the_result_is_the_same(unet):
+@pytest.mark.parametrize("settings", [STRONG, STRONG.replace(**KEPT)], ids=["plain", "kept"])
+def test_gradients_flow_and_the_result_is_the_same(unet, settings):
     x, timesteps, context = inputs()
-    with attach(unet, STRONG):
+    with attach(unet, settings):
         without = call(unet, x, timesteps, context)
         x.requires_grad_()
         out = unet(x, timesteps=timesteps, context=context)

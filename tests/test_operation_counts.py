@@ -44,9 +44,9 @@ def count_operations(edit):
     return counter.counts
 
 
-def backbone_operations(version, dtype=torch.float32, batch=1, size=SMALL):
+def backbone_operations(version, dtype=torch.float32, batch=1, size=SMALL, keep=0.0):
     backbone = torch.randn(batch, 96, *size).to(dtype)[:, :64]
-    return count_operations(lambda: scale_backbone_(backbone, 1.3, version=version))
+    return count_operations(lambda: scale_backbone_(backbone, 1.3, version=version, keep_contrast=keep))
 
 
 def skip_operations(dtype=torch.float32, batch=1, channels=32, size=SMALL, **options):
@@ -63,6 +63,16 @@ def test_operations_of_the_backbone(version, count, dtype, shape):
     counts = backbone_operations(version, dtype, **shape)
     conversions = 2 if version == "2" and dtype == torch.bfloat16 else 0
     assert sum(counts.values()) == count + conversions, dict(counts)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_keeping_contrast_is_two_norms_and_one_product_more(version, dtype):
+    """The other operations are on one number per image. Half types are converted once in version 1 too."""
+    more = backbone_operations(version, dtype, batch=4, keep=1.0) - backbone_operations(version, dtype, batch=4)
+    small = {"add": 1, "div": 1, "eq": 1, "masked_fill": 1, "mul": 1}
+    conversions = {"_to_copy": 1, "copy_": 1} if version == "1" and dtype == torch.bfloat16 else {}
+    assert more == {"linalg_vector_norm": 2, "mul_": 1, **small, **conversions}
 
 
 @pytest.mark.parametrize("options", [{}, {"mask": "disc"}, {"high": 1.1}], ids=str)
@@ -94,7 +104,7 @@ def test_equal_factors_are_one_multiplication(dtype, options):
 @pytest.mark.parametrize("options", [{}, {"size": LARGE}, *LARGER_MASKS, {"mask": "disc"}], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 def test_no_fft_and_no_synchronization_with_a_gpu(dtype, options):
-    names = set(skip_operations(dtype, **options)) | set(backbone_operations("2", dtype))
+    names = set(skip_operations(dtype, **options)) | set(backbone_operations("2", dtype, keep=1.0))
     assert not [name for name in names if "fft" in name]
     assert not {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal"} & names
 
@@ -126,8 +136,8 @@ def count_call(unet, settings, observe=None):
     "settings",
     [
         Settings(enabled=False),
-        Settings(b1=1, b2=1, s1=1, s2=1),
-        Settings(width1=0, width2=0, s1=1, s2=1),
+        Settings(b1=1, b2=1, s1=1, s2=1, keep_contrast=1),
+        Settings(width1=0, width2=0, s1=1, s2=1, keep_contrast=1),
         Settings(start=0.5),
         Settings(curve="0:0, 1:1"),
     ],
@@ -141,7 +151,7 @@ def test_nothing_runs_while_freeu_is_off_or_neutral(settings):
 
 
 @pytest.mark.parametrize(
-    "settings", [Settings(enabled=False), Settings(b1=1, b2=1, s1=1, s2=1)], ids=["off", "neutral"]
+    "settings", [Settings(enabled=False), Settings(b1=1, b2=1, s1=1, s2=1, keep_contrast=1)], ids=["off", "neutral"]
 )
 def test_neutral_settings_add_no_hook_and_no_work_per_step(settings, monkeypatch):
     unet = shared("SDXL")
@@ -190,12 +200,13 @@ def official_edit(joined, backbone, s=0.7, b=1.3):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize("options", [{}, *LARGER_MASKS], ids=str)
-def test_peak_memory_is_at_most_30_percent_of_the_official_algorithm(dtype, version, options):
+@pytest.mark.parametrize("keep", [0.0, 1.0])
+def test_peak_memory_is_at_most_30_percent_of_the_official_algorithm(dtype, version, options, keep):
     """Half types need a float32 copy of the skip or, on a CPU, of the backbone; float32 needs a few planes."""
     joined = torch.randn(2, 960, 64, 64).to(dtype)
 
     def edit():
-        scale_backbone_(joined[:, :640], 1.3, version=version)
+        scale_backbone_(joined[:, :640], 1.3, version=version, keep_contrast=keep)
         scale_skip_(joined[:, 640:], 0.7, **options)
 
     with torch.inference_mode():
@@ -228,14 +239,15 @@ class TestCompiled:
 
         return torch.compile(unet, backend=backend, fullgraph=not TORCH_2_1)
 
+    @pytest.mark.parametrize("keep", [0.0, 1.0])
     @torch.inference_mode()
-    def test_compiled_while_attached(self, unet, graphs):
+    def test_compiled_while_attached(self, unet, graphs, keep):
         """The same result, and off again after closing. FreeU breaks no graph, or with torch 2.1 one for each edit."""
         x, timesteps, context = inputs()
         off = self.compiled(unet, graphs)(x, timesteps=timesteps, context=context)
         graphs_when_off = len(graphs)
         torch.compiler.reset()
-        settings = Settings(cutoff2=0.5, high1=1.1)
+        settings = Settings(cutoff2=0.5, high1=1.1, keep_contrast=keep)
         with attach(unet, settings) as session:
             on = unet(x, timesteps=timesteps, context=context)
             edited = session.calls

@@ -35,6 +35,7 @@ INFOTEXT_DEFAULTS = {
     "passes": "both",
     "mask": "box",
     "stage_map": "channels",
+    "keep_contrast": 0.0,
     **{f"{name}{n}": value for name, value in STAGE_DEFAULTS.items() for n in (1, 2, 3)},
 }
 

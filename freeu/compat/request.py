@@ -11,16 +11,13 @@ from typing import Any
 
 from freeu.compat import forge, ljleb, unreadable
 from freeu.compat.steps import img2img_steps, parse_steps
-from freeu.settings.extra_outputs import EXTRA_OUTPUTS, without_extra_outputs
+from freeu.settings.extra_outputs import ARGUMENTS, SHORTEST_LIST, without_extra_outputs
 from freeu.settings.parameter import SettingsError
 from freeu.settings.presets import BUILTIN
-from freeu.settings.settings import TABLE, Settings
+from freeu.settings.settings import Settings
 
 SCRIPT = "freeu"
 """The name of this extension's script in the API, and of ljleb's."""
-
-ARGUMENTS = len(TABLE) + len(EXTRA_OUTPUTS)
-"""How many arguments the script has: a value per parameter and per extra output."""
 
 IMG2IMG_STRENGTH = 0.75
 """The denoising strength of an img2img request that names none."""
@@ -28,13 +25,13 @@ IMG2IMG_STRENGTH = 0.75
 
 def fill_up(args: Sequence[Any]) -> list[Any]:
     """Return the arguments as the host passes them on: short lists are filled up, long ones are cut."""
-    return [*args, *[None] * ARGUMENTS][:ARGUMENTS]
+    return [*args, *[None] * len(ARGUMENTS)][: len(ARGUMENTS)]
 
 
 def parse_arguments(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> Settings:
     """Read the settings in a script's arguments; extra outputs are ignored. Raises SettingsError.
 
-    The arguments are our values in the order of the table, or an object in the first place, with our names or those
+    The arguments are our values in the order of ARGUMENTS, or an object in the first place, with our names or those
     of ljleb's extension, or the list of ljleb's extension. No arguments mean FreeU off. `steps` is how many steps the
     job samples.
     """
@@ -42,15 +39,15 @@ def parse_arguments(args: Sequence[Any], presets: Mapping[str, Settings], steps:
     first = given[0] if given else False
     if isinstance(first, Mapping):
         # Initial values may follow the object. Invalid ones were meant for something.
-        Settings.parse([False, *given[1 : len(TABLE)]])
+        _parse_list([False, *given[1:]])
         values = without_extra_outputs(first)
         return ljleb.from_request(values, steps) if ljleb.is_request(values) else Settings.parse(values, presets)
     if ljleb.is_list(given):
         return ljleb.from_list(given[: ljleb.LIST_LENGTH])
-    if given != [False] and 0 < len(given) < len(TABLE):
-        rule = f"must be an object of names and values, or a list of {len(TABLE)} values"
+    if given != [False] and 0 < len(given) < SHORTEST_LIST:
+        rule = f"must be an object of names and values, or a list of at least {SHORTEST_LIST} values"
         raise SettingsError("settings", given, rule, "A shorter list may be meant for another tool")
-    return Settings.parse(given[: len(TABLE)] or [False])
+    return _parse_list(given or [False])
 
 
 def parse_request(payload: Any, steps: int | None) -> Settings | None:
@@ -81,7 +78,7 @@ def to_request(settings: Settings) -> dict[str, Any]:
 
 def _is_arguments(payload: Mapping[str, Any]) -> bool:
     """Return True for an object of a script's arguments, even if a name in it is wrong: `{"b": 1.3}`."""
-    names = {*TABLE, *EXTRA_OUTPUTS, *ljleb.REQUEST_KEYS, "preset"}
+    names = {*ARGUMENTS, *ljleb.REQUEST_KEYS, "preset"}
     others = [value for name, value in payload.items() if name not in names]
     if len(others) < len(payload):
         return not any(isinstance(value, (Mapping, list)) for value in others)
@@ -119,6 +116,10 @@ def _parse_own_or_ljleb(args: list[Any], steps: int | None) -> Settings:
             if type(value := args[0].get(name)) is int and value:
                 raise SettingsError(name, value, "must be a share of the run", "For a step, add --steps N")
     return parse_arguments(fill_up(args), BUILTIN, steps or 1)
+
+
+def _parse_list(values: Sequence[Any]) -> Settings:
+    return Settings.parse(without_extra_outputs(dict(zip(ARGUMENTS, values, strict=False))))
 
 
 def _without_filling(args: Sequence[Any]) -> list[Any]:

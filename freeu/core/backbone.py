@@ -1,6 +1,6 @@
-"""The factor b: scales a window of the backbone's channels.
+"""The factor b: scales a window of the backbone's channels, and can keep the size of the whole backbone.
 
-Source: https://arxiv.org/abs/2309.11497, equations 2 to 4;
+Source of b: https://arxiv.org/abs/2309.11497, equations 2 to 4;
 https://github.com/ChenyangSi/FreeU, README.md (version 2) and demo/free_lunch_utils.py (version 1).
 """
 
@@ -15,7 +15,13 @@ from freeu.core.upcast import upcast_dtype
 
 
 def scale_backbone_(
-    h: Tensor, b: float, *, version: str | int = "2", offset: float = 0.0, width: float = 0.5
+    h: Tensor,
+    b: float,
+    *,
+    version: str | int = "2",
+    offset: float = 0.0,
+    width: float = 0.5,
+    keep_contrast: float = 0.0,
 ) -> Tensor:
     """Scale a window of the channels of `h` in place, and return `h`.
 
@@ -26,6 +32,8 @@ def scale_backbone_(
         version: "1" or "2".
         offset, width: the window as shares of C: `round(width * C)` channels from channel `round(offset * C)` on,
             wrapping around. The paper uses the first half.
+        keep_contrast: 0..1. All channels are then multiplied by `1 - keep_contrast + keep_contrast * before / after`,
+            where before and after are the root mean squares of each image's features.
 
     Raises:
         ValueError: for another version.
@@ -35,13 +43,18 @@ def scale_backbone_(
     windows = channel_window(h.shape[1], offset, width)
     if b == 1 or not windows:
         return h
-    # Version 2 needs half types in float32 for the map and for the product: convert them once (30 % faster).
-    x = h if str(version) == "1" else h.to(upcast_dtype(h.dtype))
+    # Half types are converted to float32 once (30 % faster for version 2). Multiplying by b alone does not need it.
+    x = h if str(version) == "1" and not keep_contrast else h.to(upcast_dtype(h.dtype))
     factor = b if str(version) == "1" else 1 + (b - 1) * structure_map(x)
+    before = _norm(x) if keep_contrast else None
     for window in windows:
-        scaled = x[:, window].mul_(factor)
-        if x is not h:
-            h[:, window].copy_(scaled)
+        x[:, window].mul_(factor)
+    if before is not None:
+        _restore_norm_(x, before, keep_contrast)
+        windows = [slice(None)]
+    if x is not h:
+        for window in windows:
+            h[:, window].copy_(x[:, window])
     return h
 
 
@@ -64,3 +77,17 @@ def structure_map(h: Tensor) -> Tensor:
     magnitude = torch.linalg.vector_norm(h[:, :, :1, :1], 1, dim=1, keepdim=True, dtype=total.dtype)
     flat = high - low <= 16 * torch.finfo(total.dtype).eps * magnitude
     return (total - low) / (high - low).masked_fill(flat, math.inf)
+
+
+def _norm(h: Tensor) -> Tensor:
+    """Return the Euclidean norm of each image's features, shape (B, 1, 1, 1)."""
+    # The features are edited in place afterwards, and the gradient needs them as they are now.
+    h = h.clone() if h.requires_grad else h
+    norm: Tensor = torch.linalg.vector_norm(h, dim=(1, 2, 3), keepdim=True)
+    return norm
+
+
+def _restore_norm_(h: Tensor, before: Tensor, share: float) -> None:
+    """Bring the norm of each image's features closer to `before`, by a share of 0..1. Features of 0 stay 0."""
+    after = _norm(h)
+    h.mul_(1 - share + share * before / after.masked_fill(after == 0, math.inf))

@@ -130,7 +130,14 @@ class Session:
     def edit_(self, joined: Tensor, block: DecoderBlock, stage: Stage) -> None:
         """Edit the input of `block`, shape (B, backbone + skip, H, W), in place."""
         backbone, skip = joined[:, : block.backbone], joined[:, block.backbone :]
-        scale_backbone_(backbone, stage.b, version=self.settings.version, offset=stage.offset, width=stage.width)
+        scale_backbone_(
+            backbone,
+            stage.b,
+            version=self.settings.version,
+            offset=stage.offset,
+            width=stage.width,
+            keep_contrast=self.settings.keep_contrast,
+        )
         scale_skip_(skip, stage.s, high=stage.high, cutoff=stage.cutoff, mask=self.settings.mask)
         if _is_compiling():
             self._compiled_graphs = 1  # a count would need a new graph for each call

@@ -22,7 +22,16 @@ EXTRA_OUTPUTS: Mapping[str, Parameter] = {
         "twice as long.",
     ),
 }
-"""The extra outputs by name. On the page, in this order, their controls follow those of the table."""
+"""The extra outputs by name."""
+
+SHORTEST_LIST = 28
+"""The length of a list of arguments in the first release, without extra outputs."""
+
+_PARAMETERS = tuple(TABLE.items())
+ARGUMENTS: Mapping[str, Parameter] = dict(
+    [*_PARAMETERS[:SHORTEST_LIST], *EXTRA_OUTPUTS.items(), *_PARAMETERS[SHORTEST_LIST:]]
+)
+"""The script's arguments in the order of its controls. Later parameters follow, so old lists keep their meaning."""
 
 RENAMED = {"look": "plot"}
 """Names of earlier releases, still accepted."""
@@ -42,10 +51,9 @@ def parse_extra_outputs(args: Sequence[Any], overrides: Mapping[str, Any]) -> Ex
     Raises SettingsError.
     """
     first = args[0] if args and isinstance(args[0], Mapping) else {}
-    outputs = zip(EXTRA_OUTPUTS, args[len(TABLE) :], strict=False)
-    positional = {name: value for name, value in outputs if value is not None}
+    positional = {name: value for name, value in zip(ARGUMENTS, args, strict=False) if value is not None}
     named = {RENAMED.get(name, name): value for values in (first, overrides) for name, value in values.items()}
-    values = {**positional, **{name: value for name, value in named.items() if name in EXTRA_OUTPUTS}}
+    values = {name: value for name, value in {**positional, **named}.items() if name in EXTRA_OUTPUTS}
     return ExtraOutputs(**{name: bool(parse_value(name, EXTRA_OUTPUTS[name], value)) for name, value in values.items()})
 
 

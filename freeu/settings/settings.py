@@ -149,6 +149,12 @@ class Settings:
         "levels: blocks of equal resolution, as in diffusers.",
         choices=("channels", "levels"),
     )
+    keep_contrast: float = _field(
+        0.0,
+        "Keep contrast",
+        "Takes back the contrast that b adds. 0: as in the paper. 1: the backbone keeps its root mean square, so "
+        "fewer colors are clipped.",
+    )
     curve_points: Points = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

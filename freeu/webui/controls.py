@@ -10,7 +10,7 @@ import gradio as gr
 from modules.infotext_utils import PasteField
 from modules.ui_components import InputAccordion
 
-from freeu.settings.extra_outputs import EXTRA_OUTPUTS
+from freeu.settings.extra_outputs import ARGUMENTS, EXTRA_OUTPUTS
 from freeu.settings.parameter import Parameter
 from freeu.settings.settings import TABLE, Settings
 from freeu.settings.stage import STAGES
@@ -30,18 +30,18 @@ class Controls:
     """The accordion of one tab.
 
     Attributes:
-        values: the controls in the order of the table.
-        outputs: the controls of the extra outputs, in their order.
+        arguments: the controls in the order of the script's arguments.
+        values: those of the parameters, in the order of the table.
     """
 
     def __init__(self, catalog: PresetCatalog, title: str, elem_id: ElemId, is_img2img: bool) -> None:
         self.elem_id = elem_id
         self.callbacks = Callbacks(catalog, is_img2img)
         with InputAccordion(False, label=title, elem_id=elem_id("enabled")) as enabled:
-            others = {n: _make_control(n, parameter, elem_id(n)) for n, parameter in TABLE.items() if n != "enabled"}
+            others = {n: _make_control(n, argument, elem_id(n)) for n, argument in ARGUMENTS.items() if n != "enabled"}
             self._by_name = {"enabled": enabled, **others}
+            self.arguments = [self._by_name[name] for name in ARGUMENTS]
             self.values = [self._by_name[name] for name in TABLE]
-            self.outputs = [_make_control(name, output, elem_id(name)) for name, output in EXTRA_OUTPUTS.items()]
             self.preset = _make_preset_dropdown(catalog, elem_id("preset"))
             self.status = status_html("freeu-status")
             self.steps = gr.Number(DEFAULT_STEPS, visible=False, elem_id=elem_id("steps"))
@@ -78,6 +78,7 @@ class Controls:
             self._by_name["version"].render()
         self._row("b1", "s1")
         self._row("b2", "s2")
+        self._row("keep_contrast")
         self.status.render()
         with gr.Accordion("Schedule", open=False, elem_id=self.elem_id("schedule")):
             self._row("start", "stop", "smoothness")
@@ -91,9 +92,8 @@ class Controls:
                 self._row(*(f"{kind}{n}" for n in STAGES))
             self._row("mask", "stage_map")
         self._panel = PresetPanel(catalog, self.elem_id, self.preset)
-        with gr.Accordion("Diagnostics", open=False, elem_id=self.elem_id("diagnostics")), gr.Row():
-            for output in self.outputs:
-                output.render()
+        with gr.Accordion("Diagnostics", open=False, elem_id=self.elem_id("diagnostics")):
+            self._row(*EXTRA_OUTPUTS)
 
     def _row(self, *names: str) -> None:
         with gr.Row():

@@ -8,7 +8,7 @@ from typing import Any
 
 from modules import script_callbacks, scripts
 
-from freeu.settings.extra_outputs import ExtraOutputs, parse_extra_outputs
+from freeu.settings.extra_outputs import ARGUMENTS, ExtraOutputs, parse_extra_outputs
 from freeu.settings.infotext import infotext_key, to_infotext
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import TABLE, Settings
@@ -47,11 +47,10 @@ class FreeU(scripts.Script):
     def ui(self, is_img2img: bool) -> list[Any]:
         """Create the controls. The host calls this again to read the initial values for the API, which are None."""
         controls = Controls(self.catalog, self.title(), self.elem_id, is_img2img)
-        values = [*controls.values, *controls.outputs]
         if self.controls_shown is not None:
-            for control in values:
+            for control in controls.arguments:
                 control.value = None
-            return values
+            return controls.arguments
         self.infotext_fields = controls.paste_fields()
         self.paste_field_names = [target for _, target in self.infotext_fields[:-2]]
         self.controls_shown = controls
@@ -62,7 +61,7 @@ class FreeU(scripts.Script):
             self._waiting_for_steps = controls
         else:
             controls.follow_steps(slider)
-        return values
+        return controls.arguments
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
         """Find the host's step slider, which is created before or after our controls."""
@@ -167,8 +166,8 @@ def keep_initial_values_float(demo: object, app: object) -> None:
     would turn 1.3 into 1.
     """
     for runner in (scripts.scripts_txt2img, scripts.scripts_img2img):
-        for parameter, control in zip(TABLE.values(), _our_script(runner).controls, strict=False):
-            if parameter.kind == "number":
+        for argument, control in zip(ARGUMENTS.values(), _our_script(runner).controls, strict=True):
+            if argument.kind == "number":
                 control.value = float(control.value)
 
 

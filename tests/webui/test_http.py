@@ -16,14 +16,15 @@ from PIL import Image
 from freeu import Settings, SettingsError, from_infotext, presets, strength
 from freeu.compat.detect import read_image
 from freeu.compat.request import fill_up, parse_arguments
-from freeu.settings.extra_outputs import EXTRA_OUTPUTS
+from freeu.settings.extra_outputs import ARGUMENTS, SHORTEST_LIST
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH
 from freeu.settings.settings import TABLE
 from tests import strategies
 from tests.webui.client import SMALL, pixels, reason
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
-FULL_LIST = list(Settings(**ON).to_dict().values())
+FULL_LIST = list(Settings(**ON).to_dict().values())[:SHORTEST_LIST]
+NO_SETTINGS = "settings must be an object of names and values, or a list of at least 28"
 LJLEB_LIST = [True, 0.5, 1.0, 0.0, "Version 1", 1.5, 0.5, 0, 0.5, 0, 1, 1.6, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1]
 LJLEB_OBJECT = {
     "start_ratio": 2,  # of SMALL's 4 steps
@@ -51,7 +52,7 @@ def test_script_info_lists_every_parameter_for_both_tabs(client):
     for script in ours:
         switch, *others = script["args"]
         assert switch["value"] is False
-        parameters = [*list(TABLE.values())[1:], *EXTRA_OUTPUTS.values()]
+        parameters = list(ARGUMENTS.values())[1:]
         assert [arg["label"] for arg in others] == [parameter.label for parameter in parameters]
         assert [arg["value"] for arg in others] == [parameter.default for parameter in parameters]
 
@@ -74,13 +75,14 @@ def test_freeu_changes_the_image_in_the_same_way_each_time(client, off):
     ("payloads", "expected"),
     [
         ([FULL_LIST, [*FULL_LIST, False, False]], ON),
+        ([[*FULL_LIST, False, False, 0.5]], {**ON, "keep_contrast": 0.5}),
         ([[{"preset": "SD1.5"}], [{"preset": "SD1.5", "version": 2}]], presets.BUILTIN["SD1.5"].to_dict()),
         (
             [LJLEB_LIST, [LJLEB_OBJECT], [{**LJLEB_OBJECT, "version": "Version 1"}]],
             {**ON, "version": "1", "start": 0.5},
         ),
     ],
-    ids=["list", "preset", "ljleb"],
+    ids=["list", "longer list", "preset", "ljleb"],
 )
 def test_every_form_of_a_payload_gives_the_same_image(client, payloads, expected):
     image = pixels(client.txt2img(expected))
@@ -177,8 +179,11 @@ def test_an_invalid_infotext_is_rejected_by_name(client):
         ([{"preset": "SDXXL"}], "preset must be one of "),
         ([{"enable": True, "b1": 1.2}], "enable is not a parameter of FreeU, got True"),
         ([True, "3", *FULL_LIST[2:]], "version must be one of 1, 2, got '3'"),
-        (["on"], "settings must be an object of names and values, or a list of 28 values, got ['on']"),
-        ([True, 1, 1.02, 0.99, 0.95, 0.0, 1.0], "settings must be an object of names and values, or a list of 28"),
+        (["on"], f"{NO_SETTINGS} values, got ['on']"),
+        (
+            [True, 1, 1.02, 0.99, 0.95, 0.0, 1.0],
+            NO_SETTINGS,
+        ),
         (LJLEB_LIST[:11], "settings must be 23 values in a list for ljleb/sd-webui-freeu, got "),
     ],
 )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from freeu import SettingsError, from_infotext, presets
 from freeu.compat.request import fill_up
-from freeu.settings.extra_outputs import EXTRA_OUTPUTS
+from freeu.settings.extra_outputs import ARGUMENTS
 from freeu.settings.settings import TABLE
 from freeu.webui import callbacks
 from freeu.webui import script as webui_script
@@ -200,10 +200,10 @@ def test_params_txt_contains_the_settings(host, job):
 def test_ui_returns_one_control_per_parameter(host):
     for runner in (host.scripts.scripts_txt2img, host.scripts.scripts_img2img):
         controls = our_script(runner).controls
-        parameters = [*list(TABLE.values())[1:], *EXTRA_OUTPUTS.values()]
+        parameters = list(ARGUMENTS.values())[1:]
         assert [control.value for control in controls] == [False, *(parameter.default for parameter in parameters)]
         ids = [control.elem_id for control in controls]
-        assert len(set(ids)) == len(TABLE) + len(EXTRA_OUTPUTS)
+        assert len(set(ids)) == len(ARGUMENTS)
         assert all(("img2img" if our_script(runner).is_img2img else "txt2img") in elem_id for elem_id in ids)
 
 
@@ -220,7 +220,7 @@ def test_ui_runs_again_for_the_initial_values_in_the_api(host):
     assert script.controls_shown is shown
 
 
-@pytest.mark.parametrize("parameter", [*TABLE.values(), *EXTRA_OUTPUTS.values()], ids=lambda parameter: parameter.label)
+@pytest.mark.parametrize("parameter", ARGUMENTS.values(), ids=lambda parameter: parameter.label)
 def test_the_help_under_a_control_is_a_whole_sentence(parameter):
     """It ends at the first full stop and space, which "hires. fix" has too."""
     assert parameter.help.startswith(parameter.summary)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from freeu import Settings, SettingsError, presets
 from freeu.compat.ljleb import STAGE_FIELDS
 from freeu.compat.request import fill_up
+from freeu.settings.extra_outputs import ARGUMENTS, EXTRA_OUTPUTS, ExtraOutputs, parse_extra_outputs
 from freeu.settings.settings import TABLE
 from freeu.webui.script_args import parse_script_args
 from tests import strategies
@@ -14,7 +15,7 @@ from tests import strategies
 LJLEB_STAGES = [1.2, 0.9, 0.0, 0.5, 0.0, 1.0, 1.4, 0.2, 0.25, 0.75, 0.1, 1.1, 1.0, 1.0, 0.0, 0.5, 0.0, 1.0]
 LJLEB = Settings(version="1", b1=1.2, s1=0.9, b2=1.4, s2=0.2, offset2=0.25, width2=0.75, cutoff2=0.1, high2=1.1)
 STAGES = [dict(zip(STAGE_FIELDS, LJLEB_STAGES[i : i + 6], strict=True)) for i in (0, 6, 12)]
-DEFAULTS = list(Settings().to_dict().values())
+DEFAULTS = [argument.default for argument in ARGUMENTS.values()]
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 
 
@@ -28,11 +29,32 @@ def test_flat_names_mean_the_same_as_in_settings_parse(payload):
     assert parse(payload) == Settings.parse(payload)
 
 
-@given(strategies.valid)
-def test_a_list_is_read_in_the_order_of_the_table(payload):
+@given(strategies.valid, st.booleans(), st.booleans())
+def test_a_list_is_read_in_the_order_of_the_arguments(payload, plot, compare):
     values = Settings.parse(payload).to_dict()
-    assert parse(*values.values()) == Settings(**values)
-    assert parse(*values.values(), True) == Settings(**values)
+    assert parse(*({**values, "plot": plot, "compare": compare}[name] for name in ARGUMENTS)) == Settings(**values)
+
+
+FIRST_RELEASE = [
+    "enabled", "version", "b1", "s1", "b2", "s2", "start", "stop", "smoothness", "curve", "clock", "passes", "b3", "s3",
+    "high1", "high2", "high3", "offset1", "offset2", "offset3", "width1", "width2", "width3",
+    "cutoff1", "cutoff2", "cutoff3", "mask", "stage_map",
+]  # fmt: skip
+"""The parameters of the first release. `plot` and `compare` followed in its list."""
+
+
+@given(strategies.valid, st.lists(st.booleans(), max_size=2))
+def test_a_list_for_the_first_release_keeps_its_meaning(payload, outputs):
+    """A host that has more arguments fills it up."""
+    values = Settings.parse({**payload, "keep_contrast": 0}).to_dict()
+    args = [*(values[name] for name in FIRST_RELEASE), *outputs]
+    assert parse(*args) == parse_script_args(args, presets.BUILTIN, 20, {}) == Settings(**values)
+    assert parse_extra_outputs(fill_up(args), {}) == ExtraOutputs(*outputs)
+
+
+def test_new_arguments_follow_those_of_the_first_release():
+    assert list(ARGUMENTS)[:30] == [*FIRST_RELEASE, "plot", "compare"]
+    assert ARGUMENTS.keys() == {*TABLE, *EXTRA_OUTPUTS}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +66,7 @@ def test_a_list_is_read_in_the_order_of_the_table(payload):
         [True, 2, 1.3, 0.9, 0.2],  # reForge's
         [True],
         [True, "2", 1.3, 0.9, 1.4, 0.2],
-        list(Settings().to_dict().values())[:-1],
+        list(Settings().to_dict().values())[:27],
         [True, 0.0, 1.0, 0.0, 1, 1.2, 0.9],
         ["yes"],
         [[1]],
@@ -54,7 +76,7 @@ def test_a_list_is_read_in_the_order_of_the_table(payload):
 def test_a_list_that_is_shorter_than_ours_is_rejected(args):
     """It may be meant for another tool, in whose list the values mean something else."""
     with pytest.raises(
-        SettingsError, match=f"settings must be an object of names and values, or a list of {len(TABLE)}"
+        SettingsError, match="settings must be an object of names and values, or a list of at least 28 values"
     ):
         parse(*args)
 
@@ -66,7 +88,7 @@ def test_no_arguments_and_false_mean_off(args):
 
 
 def test_an_object_among_initial_values_of_a_host_that_fills_up_with_them():
-    initial = [False, *list(Settings().to_dict().values())[1:], False, False]
+    initial = [False, *DEFAULTS[1:]]
     assert parse({"b1": 1.2}, *initial[1:]) == Settings(b1=1.2)
 
 
@@ -118,8 +140,8 @@ PUBLIC = [
     ([], Settings(enabled=False)),
     ([{"enabled": False, "b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}], Settings(enabled=False)),
     # A client that copies the values of script-info, and changes some
-    ([True, *DEFAULTS[1:], False, False], Settings()),
-    ([True, 2, *DEFAULTS[2:], None, None], Settings()),
+    (DEFAULTS, Settings()),
+    ([True, 2, *DEFAULTS[2:28], None, None, None], Settings()),
 ]  # fmt: skip
 """Payloads of public clients, rewritten."""
 
