@@ -20,10 +20,10 @@ B, S = 1.001, 0.999
 """Factors close to 1: features that are edited hundreds of times stay finite. The time does not depend on them."""
 
 
-def extension(features: Features, version: str) -> None:
+def extension(features: Features, version: str, keep_contrast: float = 0.0) -> None:
     """Apply this extension to the joined features, in place."""
     width = features.backbone.shape[1]
-    scale_backbone_(features.joined[:, :width], B, version=version)
+    scale_backbone_(features.joined[:, :width], B, version=version, keep_contrast=keep_contrast)
     scale_skip_(features.joined[:, width:], S)
 
 
@@ -51,6 +51,8 @@ IMPLEMENTATIONS: Mapping[str, Callable[[Features], object]] = {
     "diffusers, version 1": diffusers,
     "extension, version 2": partial(extension, version="2"),
     "official, version 2": partial(official, version="2"),
+    "contrast kept, version 1": partial(extension, version="1", keep_contrast=1.0),
+    "contrast kept, version 2": partial(extension, version="2", keep_contrast=1.0),
 }
 
 

@@ -93,6 +93,8 @@ def _markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(column: Column, row: Row) -> str:
+    if column.name not in row:  # a result of before the column
+        return ""
     value = row[column.name]
     quartiles = f" ({_number(value.low)}–{_number(value.high)})" if value.low != value.high else ""
     return f"{_number(value.median)}{column.unit}{quartiles}{' ✗' if column.misses_target(value) else ''}"

@@ -1,7 +1,7 @@
 """The tables: their columns, their targets, and how a row is measured.
 
 A speedup "official / extension" is the time of the official algorithm divided by the time of this extension in the
-same round.
+same round. "contrast kept / extension" is the cost of `keep_contrast`: the time with 1 divided by the time with 0.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Row = Mapping[str, Spread]
 
 DEFAULT_SPEEDUP = "official / extension, version 2"
 SPEEDUPS = ("official / extension, version 1", "diffusers / extension, version 1", DEFAULT_SPEEDUP)
+COSTS = ("contrast kept / extension, version 1", "contrast kept / extension, version 2")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ TABLES: Mapping[str, Table] = {
         "Decoder blocks, quiet machine",
         (
             *(Column(name, at_least=5) for name in SPEEDUPS),
+            *(Column(name) for name in COSTS),
             Column("extension, version 2", " ms"),
             *(Column(f"memory, version {version}", " %", at_most=30) for version in "12"),
         ),
@@ -73,6 +75,7 @@ TABLES: Mapping[str, Table] = {
         (
             Column("extension, version 1", " %"),
             Column("extension, version 2", " %"),
+            Column("contrast kept, version 2", " %"),
             Column("official, version 2", " %"),
             Column("step", " s"),
         ),
@@ -81,15 +84,15 @@ TABLES: Mapping[str, Table] = {
 
 
 def measure_blocks(workload: Workload, device: torch.device, rounds: int) -> Row:
-    """Measure the speedups: every decoder block that FreeU edits, one after the other."""
+    """Measure the speedups and costs: every decoder block that FreeU edits, one after the other."""
     features = decoder_features(workload, device)
     functions = {name: partial(_edit_all, name, features) for name in IMPLEMENTATIONS}
     seconds = time_interleaved(functions, rounds, device, str(workload))
     row = {}
-    for name in SPEEDUPS:
+    for name in (*SPEEDUPS, *COSTS):
         pair, version = name.split(", ")
-        baseline, extension = (f"{implementation}, {version}" for implementation in pair.split(" / "))
-        row[name] = ratio(seconds[baseline], seconds[extension])
+        numerator, denominator = (f"{implementation}, {version}" for implementation in pair.split(" / "))
+        row[name] = ratio(seconds[numerator], seconds[denominator])
     row["extension, version 2"] = spread([1000 * s for s in seconds["extension, version 2"]])
     return row
 

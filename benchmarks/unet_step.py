@@ -60,16 +60,15 @@ class Stopwatch:
 
 
 @contextmanager
-def _timed_extension(unet: nn.Module, stopwatch: Stopwatch, version: str) -> Iterator[None]:
+def _timed_extension(unet: nn.Module, stopwatch: Stopwatch, version: str, keep_contrast: float = 0.0) -> Iterator[None]:
     """Attach this extension to `unet`, with a hook of the stopwatch before and after each of its hooks."""
     blocks = edited_blocks(unet)
     with ExitStack() as stack:
-        # Hooks run in the order of their registration.
+        stack.enter_context(attach(unet, Settings(version=version, keep_contrast=keep_contrast)))
         for block in blocks:
-            stack.callback(block.first_layer.register_forward_pre_hook(stopwatch.press).remove)
-        stack.enter_context(attach(unet, Settings(version=version)))
-        for block in blocks:
-            stack.callback(block.first_layer.register_forward_pre_hook(stopwatch.press).remove)
+            for is_first in (True, False):
+                handle = block.first_layer.register_forward_pre_hook(stopwatch.press, prepend=is_first)
+                stack.callback(handle.remove)
         yield
 
 
@@ -96,5 +95,6 @@ def _apply_official(layer: nn.Module, args: tuple[Tensor, Any], block: DecoderBl
 _IMPLEMENTATIONS: Mapping[str, Callable[[nn.Module, Stopwatch], Any]] = {
     "extension, version 1": partial(_timed_extension, version="1"),
     "extension, version 2": partial(_timed_extension, version="2"),
+    "contrast kept, version 2": partial(_timed_extension, version="2", keep_contrast=1.0),
     "official, version 2": _timed_official,
 }

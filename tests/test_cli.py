@@ -140,6 +140,29 @@ def test_images_of_every_tool_are_read(example):
     assert read_image(png(texts)) == (tool, settings)
 
 
+def comfyui_webp(**texts):
+    """Return a WebP as ComfyUI saves it: the graph in the tag of the camera's model, others in those before it."""
+    exif = Image.Exif()
+    exif[0x0110] = f"prompt:{texts.pop('prompt')}"
+    exif.update({0x010F - n: f"{name}:{text}" for n, (name, text) in enumerate(texts.items())})
+    return image_file("WebP", exif=exif)
+
+
+def comfyui_animation(**texts):
+    """Return a PNG as ComfyUI saves an animation: with chunks of its own after the pixels."""
+    chunks = PngImagePlugin.PngInfo()
+    for name, text in texts.items():
+        chunks.add(b"comf", f"{name}\0{text}".encode(), after_idat=True)
+    return image_file("PNG", pnginfo=chunks)
+
+
+@pytest.mark.parametrize("save", [comfyui_webp, comfyui_animation])
+def test_other_images_of_comfyui_are_read(save):
+    texts, tool, settings = WRITTEN["ComfyUI, with a page's workflow"]
+    assert read_image(save(**texts)) == (tool, settings)
+    assert read_image(save(prompt=json.dumps(comfyui("None")), workflow=json.dumps(page("FreeU")))) is None
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WebP"])
 @pytest.mark.parametrize(
     "encoded",
@@ -210,6 +233,8 @@ GUIDER = {
 LORA = {"class_type": "LoraLoader", "inputs": {"model": ["1", 0], "clip": ["0", 1]}}
 TEXT = {"class_type": "CLIPTextEncode", "inputs": {"clip": ["3", 1]}}
 PIPE = {"class_type": "ToBasicPipe", "inputs": {"model": ["1", 0], "clip": ["0", 1]}}
+CONTEXT = {"class_type": "Context (rgthree)", "inputs": {"model": ["1", 0]}}
+EVERYWHERE = {"class_type": "Anything Everywhere", "inputs": {"MODEL": ["1", 0]}}
 DETAILER = {"class_type": "FaceDetailerPipe", "inputs": {"basic_pipe": ["3", 0], "seed": 1}}
 WITH_TEXT = {"class_type": "KSampler", "inputs": {"model": ["0", 0], "seed": 1, "positive": ["4", 0]}}
 WITHOUT = {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}
@@ -227,6 +252,8 @@ WITHOUT = {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}
             "4": {"class_type": "FaceDetailerPipe", "inputs": {"basic_pipe": ["3", 0], "seed": 1}},
         },
         {**chain(FREEU), "3": {"class_type": "KSampler (Efficient)", "inputs": {"model": ["2", 0], "seed": 2}}},
+        {**chain(FREEU), "2": {"class_type": "KSampler", "inputs": {"model": ["3", 1], "seed": 1}}, "3": CONTEXT},
+        {**chain(FREEU), "2": {"class_type": "KSampler", "inputs": {"seed": 1}}, "3": EVERYWHERE},
         {**chain(FREEU), "3": {"class_type": "PreviewModel", "inputs": {"anything": ["1", 0]}}},
         {**chain(FREEU), "3": {"class_type": "FreeU_V2", "inputs": {"model": ["0", 0], "b1": 2}}},
     ],
@@ -513,6 +540,10 @@ def test_convert_reads_standard_input(stdin):
         ("convert", b'{"nodes": {}, "edges": []}', 1, "in {file} (looks like an InvokeAI workflow)\n"),
         ("convert", b'{"prompt": "a", "steps": 20}', 1, "in {file} (looks like an API request)\n"),
         ("convert", b'{"name": "a", "private": true}', 1, "no FreeU settings in {file}\n"),
+        ("convert", b'{"images": [], "info": "FreeU b1: 1.2"}', 1,
+         "in {file} (looks like JSON with FreeU turned off, or in an unknown form)\n"),
+        ("convert", b'{"prompt": "a", "advanced_params": {"freeu_enabled": true}}', 1,
+         "in {file} (looks like an API request with FreeU turned off, or in an unknown form)\n"),
         ("read", b"FreeU b1: 1.2", 2, "the file is not an image"),
         ("read", b"", 2, "the file is not an image"),
         ("read", png({"parameters": infotext("FreeU b1: 12")}), 2, "b1 must be between -1 and 3, got '12'"),
@@ -521,7 +552,7 @@ def test_convert_reads_standard_input(stdin):
         ("convert", b'{"b": 1.3}', 2, "b is not a parameter of FreeU, got 1.3. The closest name is b"),
         ("convert", b"\0\1\2\3", 2, "the file is not an image"),
     ],
-)
+)  # fmt: skip
 def test_exit_status_and_message(tmp_path, capsys, command, data, status, message):
     (tmp_path / "file").write_bytes(data)
     with pytest.raises(SystemExit) as caught:

@@ -114,12 +114,14 @@ def test_there_are_recipes_commands_and_examples():
 
 @pytest.mark.slow
 def test_how_many_color_values_b2_clips():
-    """Percentages of color values that are 0: with FreeU off, then by version for b2 = 1, 1.4 and 2."""
+    """Percentages of color values that are 0: with FreeU off, by version for b2 = 1, 1.4 and 2, with contrast kept."""
     text = PAGES["docs/values.md"]
     off = re.search(r"(\d+) % of all\s+color values are 0", text)[1]
     rows = dict(re.findall(r"^\| ([12]) \| (\d+ % \| \d+ % \| \d+ %) \|$", text, re.MULTILINE))
-    shown = [float(number) for number in [off, *re.findall(r"\d+", f"{rows['1']} {rows['2']}")]]
+    kept = re.search(r"With \*Keep contrast\* at 1, b2 = 1\.4 clips (\d+) % in both versions", text)[1]
+    shown = [float(number) for number in [off, *re.findall(r"\d+", f"{rows['1']} {rows['2']}"), kept, kept]]
     variants = [Settings(enabled=False), *(Settings(version=v, b2=b2) for v in "12" for b2 in (1, 1.4, 2))]
+    variants += [Settings(version=v, keep_contrast=1) for v in "12"]
     shipped = model.load()
     results = [sampling.sample(shipped, sampling.Job(demo.PROMPTS), settings) for settings in variants]
     measured = [100 * (result.images == 0).float().mean().item() for result in results]

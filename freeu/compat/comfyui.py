@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,7 +18,9 @@ VERSIONS = {"FreeU": "1", "FreeU_V2": "2"}
 """Its nodes, and the version of each."""
 
 SAMPLER_INPUTS = {"seed", "noise_seed", "guider"}
-"""A node that runs the model has one of these, or is called a sampler."""
+"""A node that runs the model has one of these, or is called as below. Nodes called Everywhere pass it to samplers."""
+
+SAMPLER_NAME = re.compile("sampler|everywhere", re.IGNORECASE)
 
 
 def from_graph(graph: Any) -> Settings | None:
@@ -29,7 +32,7 @@ def from_graph(graph: Any) -> Settings | None:
     nodes = graph_nodes(graph)
     kinds = {name: node["class_type"] for name, node in nodes.items()}
     freeu = [name for name, kind in kinds.items() if unreadable.is_freeu(kind)]
-    samplers = [n for n, node in nodes.items() if "sampler" in kinds[n].lower() or SAMPLER_INPUTS & set(_inputs(node))]
+    samplers = [n for n, node in nodes.items() if SAMPLER_NAME.search(kinds[n]) or SAMPLER_INPUTS & set(_inputs(node))]
     name = acting_node(freeu, samplers, _links(nodes))
     if name is None:
         return None
@@ -48,11 +51,15 @@ def graph_nodes(graph: Any) -> dict[str, Node]:
 
 
 def _links(nodes: Mapping[str, Node]) -> Iterator[Link]:
-    """Yield the links of first outputs. A schedule of noise levels (sigmas) is made from a model, but has none."""
+    """Yield the links to inputs for a model, and those of first outputs, which are often a model.
+
+    A schedule of noise levels (sigmas) is made from a model, but has none.
+    """
     for target, node in nodes.items():
         for field, value in _inputs(node).items():
-            if isinstance(value, list) and len(value) == 2 and value[1] == 0 and field != "sigmas":
-                yield Link(str(value[0]), target, field.lower() in ("model", "guider") or field.endswith("pipe"))
+            is_model = field.lower() in ("model", "guider") or field.endswith("pipe")
+            if isinstance(value, list) and len(value) == 2 and (is_model or value[1] == 0) and field != "sigmas":
+                yield Link(str(value[0]), target, is_model)
 
 
 def _inputs(node: Node) -> Node:

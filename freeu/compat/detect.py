@@ -99,15 +99,19 @@ def read_file(data: bytes, steps: int | None = None, is_diffusers: bool = False)
 
 
 def describe_json(data: bytes) -> str:
-    """Return what kind of JSON a file without FreeU settings has, such as "a ComfyUI workflow"; empty if unknown."""
-    value = _parse_json(_decode(data) or "")
+    """Return what kind of JSON a file without FreeU settings has, such as "a ComfyUI workflow"; empty if none."""
+    text = _decode(data) or ""
+    value = _parse_json(text)
     if not isinstance(value, dict):
         return ""
+    kind = ""
     if comfyui.graph_nodes(value) or {"nodes", "links"} <= value.keys():
-        return "a ComfyUI workflow"
-    if {"nodes", "edges"} <= value.keys():
-        return "an InvokeAI workflow"
-    return "an API request" if {"prompt", "alwayson_scripts"} & value.keys() else ""
+        kind = "a ComfyUI workflow"
+    elif {"nodes", "edges"} <= value.keys():
+        kind = "an InvokeAI workflow"
+    elif {"prompt", "alwayson_scripts"} & value.keys():
+        kind = "an API request"
+    return f"{kind or 'JSON'} with FreeU turned off, or in an unknown form" if unreadable.is_freeu(text) else kind
 
 
 def _read_text(text: str) -> Detected | None:

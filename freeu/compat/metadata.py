@@ -92,7 +92,7 @@ def _png_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
         name, _, rest = chunk.partition(b"\0")
         if kind == b"eXIf":
             yield from _exif_texts(chunk)
-        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+        elif kind in (b"tEXt", b"zTXt", b"iTXt", b"comf"):
             with ignore_unreadable(f"the PNG text {format_value(name.decode('latin-1'))}"):
                 text = _png_text(kind, rest)
                 if name == _EXIF_PROFILE:
@@ -113,7 +113,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _png_text(kind: bytes, rest: bytes) -> bytes:
     """Return the text of a chunk, without its name. Raises ValueError."""
-    if kind == b"tEXt":
+    if kind in (b"tEXt", b"comf"):  # ComfyUI's own chunk, in animations
         return rest
     if kind == b"zTXt":
         return _decompress(rest[1:])

@@ -12,7 +12,7 @@ Node = Mapping[str, Any]
 
 
 class Link(NamedTuple):
-    """The first output of node `source` goes to an input of node `target`. `is_model`: that input is for a model."""
+    """An output of node `source` goes to an input of node `target`. `is_model`: that input is for a model."""
 
     source: str
     target: str

@@ -15,6 +15,8 @@ import torch
 from freeu.diagnostics.spectrum import ColorStats, color_stats
 from freeu.settings.infotext import DIAGNOSTICS_KEY
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH, readable
+from freeu.settings.settings import Settings
+from freeu.settings.stage import STAGES
 from freeu.webui import host
 from freeu.webui.job import Job
 from freeu.webui.options import SAVE_DIAGNOSTICS
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 
 OFF = "without FreeU"
 """Value of DIAGNOSTICS_KEY in the infotext of an image without FreeU."""
+
+MAX_CLIPPED = 0.1
+"""Above this share of clipped pixels, a comment says what to change. With a comparison, FreeU must have added it."""
 
 _NO_FREEU = {"enabled": False, "plot": False, "compare": False}
 
@@ -33,7 +38,11 @@ def add_extra_outputs(p: Any, processed: Any, job: Job) -> None:
     if not generated:
         return
     off = _generate_without_freeu(p, processed) if job.outputs.compare else []
-    plots = _draw_plots(job, processed, generated, off) if job.outputs.plot else []
+    on_colors = _mean_color_stats([processed.images[index] for index in generated])
+    off_colors = _mean_color_stats([image for image, _ in off]) if off else None
+    if job.calls:
+        processed.comments += describe_clipping(job.settings, on_colors, off_colors)
+    plots = _draw_plots(job, processed, on_colors, off_colors) if job.outputs.plot else []
     if host.runs_script(p):
         _replace_first_image(processed, plots)
         return
@@ -47,6 +56,23 @@ def add_extra_outputs(p: Any, processed: Any, job: Job) -> None:
     pairs = [[index, first + i] for i, index in enumerate(generated[: len(off)])]
     indices = {"pairs": pairs, "plots": list(range(first + len(off), len(processed.images)))}
     processed.extra_generation_params = {**processed.extra_generation_params, DIAGNOSTICS_KEY: indices}
+
+
+def describe_clipping(settings: Settings, on: ColorStats, off: ColorStats | None) -> str:
+    """Return a comment if too many pixels are clipped in images with FreeU, else an empty text.
+
+    It names the factors to lower, the one closest to the image first: that one clips most.
+    """
+    share, share_off = on.clipped.item(), off.clipped.item() if off else 0.0
+    if share - share_off <= MAX_CLIPPED:
+        return ""
+    compared = f" ({share_off:.1%} with FreeU off)" if off else ""
+    stages = {f"b{n}": settings.stage(n) for n in reversed(STAGES)}
+    enlarging = [name for name, stage in stages.items() if stage.b > 1 and stage.width > 0]
+    advice = f"lower {' or '.join(enlarging) or 'the CFG scale'}"
+    if enlarging and settings.keep_contrast < 1:
+        advice = f"raise keep_contrast, or {advice}"
+    return f"FreeU: {share:.1%} of the pixels are clipped{compared}. To clip fewer, {advice}.\n"
 
 
 def _generated_images(processed: Any) -> list[int]:
@@ -77,18 +103,14 @@ def _generate_without_freeu(p: Any, processed: Any) -> list[tuple[Any, str]]:
     return [(other.images[index], other.infotexts[index]) for index in _generated_images(other)]
 
 
-def _draw_plots(job: Job, processed: Any, generated: list[int], off: list[tuple[Any, str]]) -> list[Any]:
+def _draw_plots(job: Job, processed: Any, on: ColorStats, off: ColorStats | None) -> list[Any]:
     """Return a plot for each pass that used FreeU."""
     if not job.recorders:
         processed.comments += "FreeU: there is nothing to plot, because FreeU found no decoder block.\n"
         return []
     from freeu.diagnostics.charts import draw_charts  # matplotlib takes a second to import
 
-    on_colors = _mean_color_stats([processed.images[index] for index in generated])
-    off_colors = _mean_color_stats([image for image, _ in off]) if off else None
-    return [
-        draw_charts(job.settings, name, recorder, on_colors, off_colors) for name, recorder in job.recorders.items()
-    ]
+    return [draw_charts(job.settings, name, recorder, on, off) for name, recorder in job.recorders.items()]
 
 
 def _mean_color_stats(images: list[Any]) -> ColorStats:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from modules.scripts import Script
@@ -20,6 +21,7 @@ from freeu import Settings, SettingsError, attach, from_infotext
 from freeu.compat.request import fill_up
 from freeu.diagnostics import charts
 from freeu.diagnostics.recorder import Recorder
+from freeu.diagnostics.spectrum import ColorStats
 from freeu.settings.extra_outputs import SHORTEST_LIST, ExtraOutputs, parse_extra_outputs
 from freeu.settings.infotext import DIAGNOSTICS_KEY
 from freeu.settings.settings import TABLE
@@ -34,6 +36,7 @@ from tests.webui.test_browser import Tab, page, small
 from tests.webui.test_script import host, job, run
 
 ON = {"b1": 1.5, "s1": 0.5}
+NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 BOTH = {"plot": True, "compare": True}
 
 
@@ -63,7 +66,15 @@ def test_extra_outputs_are_no_parameters(payload, plot, compare):
 
 @pytest.mark.parametrize(
     "args",
-    [[], [False], [{}], [True, "2", 1.3], [True, 0.0, 1.0, 0.0, "Version 2"], [{"enable": True}], list(TABLE)],
+    [
+        [],
+        [False],
+        [{}],
+        [True, "2", 1.3],
+        [True, 0.0, 1.0, 0.0, "Version 2"],
+        [{"enable": True}],
+        list(TABLE)[:SHORTEST_LIST],
+    ],
     ids=str,
 )
 def test_payloads_of_earlier_releases_have_no_extra_outputs(args):
@@ -291,6 +302,46 @@ def beside(p, extension, is_first):
     return p
 
 
+# Comments on clipped pixels
+
+
+def colors(clipped):
+    return ColorStats(torch.tensor(clipped), torch.tensor(0.5))
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({}, "raise keep_contrast, or lower b2 or b1"),
+        ({"b1": 1, "b3": 1.1}, "raise keep_contrast, or lower b3 or b2"),
+        ({"keep_contrast": 1, "width2": 0}, "lower b1"),
+        ({"b1": 1, "b2": 0.9}, "lower the CFG scale"),
+    ],
+)
+def test_a_comment_on_clipped_pixels_says_what_to_lower(settings, advice):
+    with_comparison = diagnostics.describe_clipping(Settings(**settings), colors(0.825), colors(0.6))
+    assert with_comparison == (
+        f"FreeU: 82.5% of the pixels are clipped (60.0% with FreeU off). To clip fewer, {advice}.\n"
+    )
+    without = diagnostics.describe_clipping(Settings(**settings), colors(0.25), None)
+    assert without == f"FreeU: 25.0% of the pixels are clipped. To clip fewer, {advice}.\n"
+
+
+@pytest.mark.parametrize(("on", "off"), [(0.09, None), (0.65, 0.6), (0.3, 0.6)])
+def test_there_is_no_comment_on_few_clipped_pixels_or_those_of_a_white_background(on, off):
+    assert diagnostics.describe_clipping(Settings(), colors(on), None if off is None else colors(off)) == ""
+
+
+@pytest.mark.parametrize("name", ["plot", "compare"])
+def test_a_job_with_extra_outputs_has_the_comment(host, job, name):
+    strong = {"version": "1", "b1": 2, "b2": 2.4}
+    assert run(host, job(strong)).comments == ""
+    comment = run(host, job({**strong, name: True})).comments
+    assert "of the pixels are clipped" in comment
+    assert ("with FreeU off" in comment) == (name == "compare")
+    assert "clipped" not in run(host, job({**NEUTRAL, name: True})).comments
+
+
 @pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
 @pytest.mark.parametrize("kind", [ReplacesSample, RewritesPrompts])
 @pytest.mark.parametrize("prompts", [["red apple, penguin"] * 2, ["penguin", "red apple, penguin"]])
@@ -308,7 +359,7 @@ def test_the_image_without_freeu_beside_another_extension(host, job, kind, is_fi
     )
     assert [image.tobytes() for image in on.images[2:]] == [image.tobytes() for image in plain.images]
     assert [text.split("\n")[0] for text in on.infotexts] == prompts * 2
-    assert on.comments == ""
+    assert "could not be generated" not in on.comments
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
