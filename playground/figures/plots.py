@@ -56,7 +56,7 @@ def intervals(labels: Sequence[str], panels: Mapping[str, Sequence[Interval]], t
 def trends(
     panels: Mapping[str, Mapping[str, Sequence[Interval]]], x: Sequence[float], x_label: str, y_label: str
 ) -> Image.Image:
-    """Plot panels of labelled intervals against `x`, on a logarithmic axis, one below the other."""
+    """Plot panels of labelled intervals against `x`, one below the other, on axes that are logarithmic beyond 10."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(FIGURE_WIDTH, 1.4 + 3 * len(panels)), layout="constrained")
         for ax, (title, lines) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True):
@@ -65,6 +65,7 @@ def trends(
                 (points,) = ax.plot(shifted, [value.mean for value in values], "o-", label=label, linewidth=2)
                 ax.vlines(shifted, [v.low for v in values], [v.high for v in values], points.get_color(), linewidth=2)
             ax.axhline(0, color="gray", linestyle=":", linewidth=2)
+            ax.set_yscale("symlog", linthresh=10)
             ax.set(title=title, ylabel=y_label, xscale="log", xticks=x, xticklabels=[f"{at:,}" for at in x])
             ax.minorticks_off()
             ax.grid(visible=True, alpha=0.3)

@@ -42,6 +42,9 @@ COLUMNS = {
     "saturation": "saturation",
     "detail": "detail",
 }
+NOT_SHOWN = ("lead", "off, guidance 4.5", "mean of all pictures")
+"""Variants that the table leaves out."""
+
 SAMPLES, CELL_SIZE = 6, 96
 Rows = Sequence[Mapping[str, Any]]
 
@@ -59,7 +62,8 @@ def gain(experiment: Experiment) -> FigureResult:
     panels = {TITLES[name]: {label: line(variant, name) for variant, label in LINES.items()} for name in CHOOSERS}
     plot = plots.trends(panels, [subject.steps for subject in subjects], "steps of training", "change in %")
     unfinished = [subject.steps for subject in subjects if subject.held_out]
-    return FigureResult(plot, _claims(rows, unfinished), table, COLUMNS)
+    shown = [{name: row[name] for name in COLUMNS if name in row} for row in table if row["variant"] not in NOT_SHOWN]
+    return FigureResult(plot, _claims(rows, unfinished), shown, COLUMNS)
 
 
 def samples(experiment: Experiment) -> FigureResult:
