@@ -15,6 +15,7 @@ from freeu import Settings, SettingsError, presets
 from freeu.settings.parameter import format_number
 from freeu.settings.settings import TABLE
 from playground import dataset, demo, evaluation, images, model, sampling, training
+from playground.figures import subjects
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,7 +70,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def run_figures(options: argparse.Namespace) -> None:
     """Draw and measure the paper's figures, and write the results into a documentation page."""
-    from playground.figures import experiment, registry, subjects  # matplotlib is slow to import
+    from playground.figures import experiment, registry  # matplotlib is slow to import
 
     data = dataset.load(options.emoji)
     names = options.only or [name for name in registry.TITLES if name not in registry.UNFINISHED]

@@ -53,7 +53,6 @@ SLOW_IMPORTS = {
     ("playground.__main__", "playground.serve"): "uvicorn is slow to import",
     ("playground.__main__", "playground.figures.experiment"): "matplotlib is slow to import",
     ("playground.__main__", "playground.figures.registry"): "matplotlib is slow to import",
-    ("playground.__main__", "playground.figures.subjects"): "diffusers is slow to import",
     ("playground.serve", "playground.webui_host"): "gradio is slow to import, and `modules` must be importable first",
 }
 """Imports of own modules that may stand inside a function, with the reason."""

@@ -12,4 +12,5 @@ features.py         backbone features, skip features and their mean maps (Fig. 7
 factor_sweeps.py    images over ranges of b and s (Fig. 5, 6, 17, 18)
 ablations.py        channels, s and structure map, with and without each (Fig. 9, 10, 15, 16, 19)
 sample_quality.py   Frechet distance, recall and clipped pixels (Tables 3, 4)
+unfinished_models.py  FreeU on models that are not finished; subjects.py, trials.py, scores.py and gains.py measure it
 """
