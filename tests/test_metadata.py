@@ -159,6 +159,13 @@ def test_text_file_of_every_encoding_is_read(encoding, end):
     assert read_file(ENCODED[encoding] + end).settings == SETTINGS
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_nul_between_values_hides_none(encoding):
+    text = f"{INFOTEXT}\0, Version: v1.10.1\0\nTemplate: a".encode(encoding)
+    assert read_image(webp((b"EXIF", tiff(text)))).settings == SETTINGS
+    assert read_file(text).settings == SETTINGS
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
 @pytest.mark.parametrize("end", ENDS)
 def test_json_of_every_encoding_is_read(encoding, end):

@@ -68,11 +68,11 @@ def image_texts(data: bytes) -> dict[str, list[str]]:
 
 
 def decode_text(data: bytes) -> str:
-    """Decode UTF-8, UTF-16 (with or without a byte order mark) or Latin-1, and remove NUL characters at the end."""
+    """Decode UTF-8, UTF-16 (with or without a byte order mark) or Latin-1, and remove NUL characters."""
     even = data[: len(data) // 2 * 2]
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = even.decode("utf-16", "replace")
-    elif b"\0" in data.rstrip(b"\0"):
+    elif re.search(rb"\0[^\0]\0", data):  # two ASCII characters of UTF-16; not the end of a string in C
         big_endian = data[0::2].count(0) > data[1::2].count(0)
         text = even.decode("utf-16-be" if big_endian else "utf-16-le", "replace")
     else:
@@ -80,7 +80,7 @@ def decode_text(data: bytes) -> str:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = data.decode("latin-1")
-    return text.rstrip("\0")
+    return text.replace("\0", "")
 
 
 def _reader(data: bytes) -> Callable[[bytes], Iterator[tuple[str, bytes]]] | None:
