@@ -1,8 +1,9 @@
-"""The commands `read` and `convert`."""
+"""The commands `read` and `convert`, and the way to `tune`."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit status 1 means that the file has no FreeU settings, 2 that the file or a value in it is bad.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = _build_parser()
+    if arguments[:1] == ["tune"]:
+        _tune(parser, arguments[1:])
+        return
     options = parser.parse_args(arguments)
     try:
         data = _read_bytes(options.file)
@@ -53,7 +58,18 @@ def _build_parser() -> argparse.ArgumentParser:
         read=lambda data, options: read_file(data, options.steps, options.diffusers),
         format=_format_payload,
     )
+    # Listed here for --help. Its own parser reads its options.
+    _add_command(commands, "tune", "find the values for a model: draw with a WebUI, and let a person or a score choose")
     return parser
+
+
+def _tune(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Run `tune`, whose packages a WebUI does not have."""
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        parser.exit(2, f"{parser.prog} tune needs more packages: pip install -r requirements/tune.txt\n")
+    from freeu.tune.main import main as tune
+
+    tune(arguments)
 
 
 def _add_command(

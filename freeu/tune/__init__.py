@@ -1,0 +1,17 @@
+"""Finding the values for a model: `python -m freeu tune`, a command that draws through the API of one or more WebUIs.
+
+main.py            the commands
+run.py             the command without a name: study, page and workers in one process
+options.py         command line options, and what they say about a study
+plan.py            what a study draws: job, prompts, fixed settings, searched ranges
+webui.py           client for one WebUI
+study.py           Optuna studies: create, continue, take and return trials
+worker.py          draw trials with one WebUI until there is nothing to draw
+page.py            optuna-dashboard, where a person chooses
+scoring.py         scores that replace the person, and examples
+preferences.py     what a person's choices say about the values
+result.py          the best values of a study
+report.py          one HTML page about a study
+
+Optuna keeps the trials, suggests the values and hands out the work. Install: `pip install -r requirements/tune.txt`.
+"""

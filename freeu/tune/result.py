@@ -1,0 +1,103 @@
+"""The best values of a study, how sure they are, and how to use them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from freeu import Settings, to_infotext
+from freeu.settings.parameter import SettingsError
+from freeu.tune import study as studies
+from freeu.tune.options import connect
+from freeu.tune.plan import format_searched
+from freeu.tune.preferences import Ranking, rank_trials
+from freeu.tune.study import LABEL, OFF, Study
+
+
+def run_best(options: argparse.Namespace) -> None:
+    """Print the best trials, and save the first as a preset if asked. Raises SettingsError, and those of the WebUI."""
+    storage, images = studies.open_storage(options.storage), studies.open_artifacts(options.images)
+    study = Study(storage, options.study, images)
+    found = best_trials(study)
+    if options.save:
+        # Before the values are printed, so that an error is not missed.
+        saved = _save_preset(options, settings_of(study, found[0]))
+    sys.stdout.write("\n".join(describe(study, trial) for trial in found))
+    if options.save:
+        sys.stdout.write(f"saved as the preset {saved}\n")
+
+
+def best_trials(study: Study) -> list[FrozenTrial]:
+    """Return the best trial, or with several scores all that no other trial beats. Raises SettingsError."""
+    if study.preferential:
+        return [study.trials()[rank(study).best.trial]]
+    if not study.plan.scores:
+        raise SettingsError("--study", study.name, "must have scores or a person's choices", "See `report` for a grid")
+    if not study.trials(TrialState.COMPLETE):
+        raise SettingsError("--study", study.name, "must have a finished trial")
+    return list(study.optuna.best_trials)
+
+
+def rank(study: Study) -> Ranking:
+    """Return what a person's choices say about all trials. Raises SettingsError if there is no choice yet."""
+    pairs = study.comparisons()
+    if not pairs:
+        raise SettingsError("--study", study.name, "must have a choice", "Choose the worst images on the page first")
+    values = {trial.number: trial.params for trial in study.trials(TrialState.COMPLETE)}
+    return rank_trials(values, {name: (low, high) for name, (low, high) in study.plan.ranges.items()}, pairs)
+
+
+def settings_of(study: Study, trial: FrozenTrial) -> dict[str, Any]:
+    """Return the settings that a trial was drawn with."""
+    return {"enabled": False} if trial.user_attrs.get(LABEL) == OFF else study.plan.complete(trial.params)
+
+
+def describe(study: Study, trial: FrozenTrial) -> str:
+    """Return a trial's values, the evidence for them, its infotext line and an API payload."""
+    settings = settings_of(study, trial)
+    infotext = ", ".join(f"{key}: {value}" for key, value in to_infotext(Settings.parse(settings)).items())
+    payload = json.dumps({"alwayson_scripts": {"freeu": {"args": [settings]}}})
+    lines = [
+        f"trial {trial.number}: {name_values(study, trial)}",
+        *(_scores(study, trial) if study.plan.scores else _choices(study, rank(study))),
+        f"infotext: {infotext or 'none, because FreeU is off'}",
+        f"API payload: {payload}",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def name_values(study: Study, trial: FrozenTrial) -> str:
+    """Return a trial's label, if it has one, and the searched values."""
+    label = trial.user_attrs.get(LABEL)
+    values = ", ".join(f"{name} {format_searched(trial.params[name])}" for name in study.plan.ranges)
+    return OFF if label == OFF else f"{values} ({label})" if label else values
+
+
+def _choices(study: Study, ranking: Ranking) -> list[str]:
+    best, spread = ranking.best, ranking.spread.items()
+    return [
+        f"{study.choices} choices; better than another image {best.won} times, worse {best.lost} times",
+        f"the best of {len(ranking.estimates)} with a probability of {best.probability_best:.0%}",
+        "likely values: " + ", ".join(f"{name} {one.mean:.2f} ± {one.deviation:.2f}" for name, one in spread),
+    ]
+
+
+def _scores(study: Study, trial: FrozenTrial) -> list[str]:
+    """Return the scores of a trial, and of the trials to compare with."""
+    labelled = [other for other in study.trials(TrialState.COMPLETE) if LABEL in other.user_attrs]
+    by_name = {"this": trial, **{str(other.user_attrs[LABEL]): other for other in labelled}}
+    return [
+        f"{score}: " + ", ".join(f"{format_searched(other.values[n])} ({name})" for name, other in by_name.items())
+        for n, score in enumerate(study.plan.scores)
+    ]
+
+
+def _save_preset(options: argparse.Namespace, settings: Mapping[str, Any]) -> str:
+    if not options.url:
+        raise SettingsError("--url", "", "must be the WebUI in which --save makes a preset")
+    return connect(options.url[0], options).save_preset(options.save, settings, overwrite=options.overwrite)

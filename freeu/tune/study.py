@@ -1,0 +1,280 @@
+"""A study: its trials, handed out to workers by Optuna's storage.
+
+A trial goes from WAITING (queued) or nothing to RUNNING when a worker takes it, and to COMPLETE when it is drawn. A
+person's choices come later and do not change the state. While a worker draws, it records heartbeats. A RUNNING trial
+without them has lost its worker: the next worker that asks for a trial fails it and queues a copy.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, upload_artifact
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna_dashboard import preferential, register_preference_feedback_component
+from optuna_dashboard.preferential._system_attrs import get_skipped_trial_ids
+from optuna_dashboard.preferential.samplers.gp import PreferentialGPSampler
+from PIL import Image
+
+from freeu.settings.parameter import SettingsError
+from freeu.tune.plan import GRID, PERSON, Plan
+
+Images = FileSystemArtifactStore | Boto3ArtifactStore
+"""Where the images are."""
+
+HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 30
+ASK_SECONDS = 600
+"""A RUNNING trial of this age that has never had a heartbeat lost its worker while the sampler suggested values."""
+
+MAX_RETRIES = 3
+RETRY = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
+
+SHOWN = 4
+"""How many trials a person compares. Each WebUI draws one more meanwhile, so that the person does not wait."""
+
+SAMPLERS: Mapping[str, Callable[[], BaseSampler]] = {
+    "tpe": TPESampler,
+    "gp": GPSampler,
+    "cmaes": CmaEsSampler,
+    GRID: RandomSampler,  # suggests nothing, because all points are queued
+    PERSON: PreferentialGPSampler,
+}
+
+PLAN = "plan"
+"""The user attribute of a study with its plan."""
+
+IMAGES, LABEL, ERROR, TAKEN = "images", "label", "error", "taken"
+"""User attributes of trials: the artifact with the images, "FreeU off" or a preset, what failed, and the trial's own
+number from its first heartbeat on."""
+
+OFF = "FreeU off"
+CREATION_SECONDS = 10
+
+
+def open_storage(url: str) -> RDBStorage:
+    """Open a database, and create its tables. Raises SettingsError."""
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    # A worker waits while another one writes. A connection that the server has closed is opened again.
+    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    try:
+        return RDBStorage(
+            url,
+            engine_kwargs=options,
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+            heartbeat_stale_trial_callback=RETRY,
+        )
+    except Exception as error:
+        # Neither the URL nor the driver's message, because both may contain a password.
+        rule = "must be the URL of a database that can be opened, such as sqlite:///freeu-tune/study.db"
+        raise SettingsError("--storage", url.partition(":")[0], f"{rule} ({type(error).__name__})") from error
+
+
+def open_artifacts(place: str) -> Images:
+    """Open the store for images: a folder, or s3://BUCKET, with the login and endpoint of AWS's environment."""
+    if place.startswith("s3://"):
+        return Boto3ArtifactStore(place.removeprefix("s3://").rstrip("/"))
+    Path(place).mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(place)
+
+
+def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int) -> None:
+    """Create a study and queue its first trials, unless it exists. Raises SettingsError if it has another plan.
+
+    trials: how many to draw for scores. A larger number than before continues the study.
+    """
+    try:
+        if plan.sampler == PERSON:
+            n_generate = SHOWN + webuis
+            chosen = preferential.create_study(
+                n_generate=n_generate, storage=storage, sampler=RandomSampler(), study_name=name
+            )
+            register_preference_feedback_component(chosen, "artifact", IMAGES)
+        else:
+            names = plan.scores or ["no score"]
+            directions = ["maximize"] * len(names)
+            optuna.create_study(storage=storage, study_name=name, directions=directions).set_metric_names(names)
+    except DuplicatedStudyError:
+        _load_plan(storage, name).check_same(plan)
+        study = optuna.load_study(study_name=name, storage=storage)
+    else:
+        study = optuna.load_study(study_name=name, storage=storage)
+        study.enqueue_trial(plan.off(), user_attrs={LABEL: OFF})
+        study.enqueue_trial(
+            plan.preset_values(), user_attrs={LABEL: f"preset {plan.preset}" if plan.preset else "start"}
+        )
+        for point in plan.grid() if plan.sampler == GRID else ():
+            study.enqueue_trial(point)
+        study.set_user_attr(PLAN, plan.to_dict())  # last: so a study with a plan is complete
+    if plan.sampler not in (PERSON, GRID):
+        queued = sum(not RETRY.retry_history(trial) for trial in study.get_trials(deepcopy=False))
+        for _ in range(trials - queued):
+            study.enqueue_trial({})
+
+
+def _load_plan(storage: RDBStorage, name: str) -> Plan:
+    end = time.monotonic() + CREATION_SECONDS
+    while True:
+        try:
+            attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+        except KeyError as error:
+            raise SettingsError("--study", name, "must be the name of a study in --storage") from error
+        if PLAN in attributes:
+            return Plan(**attributes[PLAN])
+        if time.monotonic() > end:
+            advice = "Its creation was interrupted, or another program made it. Choose another name"
+            raise SettingsError("--study", name, "must be a study of FreeU", advice)
+        time.sleep(0.1)  # another process is creating it
+
+
+class Study:
+    """A study with its plan. Raises SettingsError if there is none with this name.
+
+    Each thread needs its own, because samplers have a state.
+    """
+
+    def __init__(self, storage: RDBStorage, name: str, images: Images) -> None:
+        self.storage, self.name, self.images = storage, name, images
+        self.plan = _load_plan(storage, name)
+        sampler = SAMPLERS[self.plan.sampler]()
+        self.optuna = optuna.load_study(study_name=name, storage=storage, sampler=sampler)
+        self.preferential: preferential.PreferentialStudy | None = None
+        if self.plan.sampler == PERSON:
+            self.preferential = preferential.load_study(study_name=name, storage=storage, sampler=sampler)
+
+    @property
+    def id(self) -> int:
+        """The number of the study in its database and in the page's addresses."""
+        return self.storage.get_study_id_from_name(self.name)
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials in these states, or all."""
+        return self.optuna.get_trials(deepcopy=False, states=states or None)
+
+    @property
+    def size(self) -> int | None:
+        """How many trials there will be; None if a person can always ask for more."""
+        return None if self.preferential else sum(not RETRY.retry_history(trial) for trial in self.trials())
+
+    def failed(self) -> list[FrozenTrial]:
+        """Return the failed trials that were not queued again."""
+        retried = {number for trial in self.trials() for number in RETRY.retry_history(trial)}
+        return [trial for trial in self.trials(TrialState.FAIL) if trial.number not in retried]
+
+    def comparisons(self) -> list[tuple[int, int]]:
+        """Return the numbers of trials that a person compared: the better one, the worse one."""
+        if not self.preferential:
+            return []
+        pairs = self.preferential.get_preferences(deepcopy=False)
+        return [(better.number, worse.number) for better, worse in pairs]
+
+    @property
+    def choices(self) -> int:
+        """How many images a person has chosen as the worst."""
+        return len(self._worst())
+
+    @property
+    def shown(self) -> list[FrozenTrial]:
+        """The trials that the page shows to a person: drawn, neither chosen as the worst nor skipped."""
+        gone = self._worst() | self._skipped()
+        return [trial for trial in self.trials(TrialState.COMPLETE) if trial.number not in gone]
+
+    @property
+    def finished(self) -> bool:
+        """True if all trials are drawn. A person can always ask for more."""
+        return not self.preferential and not self.trials(TrialState.WAITING, TrialState.RUNNING)
+
+    def copy(self) -> Study:
+        """Return the same study for another thread."""
+        return Study(self.storage, self.name, self.images)
+
+    def take(self) -> Trial | None:
+        """Return the next trial to draw; None if there is nothing to draw now."""
+        fail_stale_trials(self.optuna)
+        self._fail_abandoned_trials()
+        if not (self.preferential.should_generate() if self.preferential else self.trials(TrialState.WAITING)):
+            return None
+        with warnings.catch_warnings():
+            # Heartbeats without `optimize` are meant. The sampler is random until the first choice.
+            warnings.simplefilter("ignore")
+            trial = self.optuna.ask(self.plan.distributions)
+        if not self.preferential and "fixed_params" not in self._frozen(trial).system_attrs:
+            self.fail(trial, "another worker took the last trial", retry=False)
+            return None
+        return trial
+
+    @contextmanager
+    def heartbeat(self, trial: Trial) -> Iterator[None]:
+        """Record that the trial's worker is alive, until the block ends."""
+        trial_id, done = self._trial_id(trial), threading.Event()
+        trial.set_user_attr(TAKEN, trial.number)  # a queued copy inherits the attribute, but not the number
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT_SECONDS):
+                self.storage.record_heartbeat(trial_id)
+
+        self.storage.record_heartbeat(trial_id)
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def finish(self, trial: Trial, image: Image.Image, scores: Sequence[float]) -> bool:
+        """Store a trial's image and scores. Return False if the trial was given to another worker meanwhile."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "images.png"
+            image.save(path)
+            key = upload_artifact(artifact_store=self.images, file_path=str(path), study_or_trial=trial)
+        values = list(scores) or [0.0]  # a person's choices are no values of trials
+        return self._end(trial, {IMAGES: key}, TrialState.COMPLETE, values)
+
+    def fail(self, trial: Trial, error: str, *, retry: bool) -> None:
+        """Give up a trial. With `retry`, a copy of it is queued, at most MAX_RETRIES times."""
+        if self._end(trial, {ERROR: error}, TrialState.FAIL) and retry:
+            RETRY(self.optuna, self._frozen(trial))
+
+    def _end(
+        self, trial: Trial, attributes: Mapping[str, str], state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Set the last state of a trial. Return False if another worker did, because there was no heartbeat."""
+        try:
+            for name, value in attributes.items():
+                trial.set_user_attr(name, value)
+            return self.storage.set_trial_state_values(self._trial_id(trial), state, values)
+        except UpdateFinishedTrialError:
+            return False
+
+    def _fail_abandoned_trials(self) -> None:
+        """Fail trials whose worker was lost before the first heartbeat. Optuna finds only those lost later."""
+        start = datetime.datetime.now() - datetime.timedelta(seconds=ASK_SECONDS)
+        for found in self.trials(TrialState.RUNNING):
+            if found.user_attrs.get(TAKEN) != found.number and found.datetime_start and found.datetime_start < start:
+                self.fail(Trial(self.optuna, found._trial_id), "the worker was lost", retry=True)
+
+    def _worst(self) -> set[int]:
+        return {worse for _, worse in self.comparisons()}
+
+    def _skipped(self) -> set[int]:
+        skipped = set(get_skipped_trial_ids(self.storage.get_study_system_attrs(self.id)))
+        return {trial.number for trial in self.trials() if trial._trial_id in skipped}
+
+    def _trial_id(self, trial: Trial) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self.id, trial.number)
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        return self.storage.get_trial(self._trial_id(trial))

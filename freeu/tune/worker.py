@@ -1,0 +1,100 @@
+"""Draw the trials of a study with one WebUI."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Sequence
+
+from optuna.exceptions import StorageInternalError
+from optuna.trial import Trial
+from PIL import Image
+
+from freeu.settings.parameter import SettingsError
+from freeu.tune.scoring import Score, ScoreError
+from freeu.tune.study import LABEL, OFF, Study
+from freeu.tune.webui import FIRST_DELAY, RefusedError, UnavailableError, WebUI, wait_for_answer
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+MAX_FAILURES = 3
+"""After so many failed trials in a row, the fault is not in the values."""
+
+
+class Worker(threading.Thread):
+    """Draws trials until the study is finished or `stop` is set.
+
+    `error` is why it ended earlier: the WebUI accepts no job, or a score fails for all images.
+    """
+
+    def __init__(self, study: Study, webui: WebUI, scores: Sequence[Score], stop: threading.Event) -> None:
+        super().__init__(daemon=True)  # a job takes long, and Ctrl-C does not wait for it
+        self.study, self.webui, self.scores, self.stop = study, webui, scores, stop
+        self.error: RefusedError | None = None
+        self._trial: Trial | None = None
+        self._failures = 0
+
+    def run(self) -> None:
+        """Draw trials."""
+        while not (self.stop.is_set() or self.error):
+            try:
+                if self.study.finished:
+                    return
+                self._draw_next()
+            except StorageInternalError as error:
+                log.warning("the database failed: %s", error)
+                self.stop.wait(FIRST_DELAY)
+
+    def give_back(self) -> None:
+        """Queue the trial that is being drawn for another worker."""
+        if self._trial:
+            self.study.fail(self._trial, "interrupted", retry=True)
+
+    def _draw_next(self) -> None:
+        self._trial = self.study.take()
+        if self._trial:
+            self._draw(self._trial)
+            self._trial = None
+        else:
+            self.stop.wait(POLL_SECONDS)
+
+    def _draw(self, trial: Trial) -> None:
+        with self.study.heartbeat(trial):
+            try:
+                images, prompts = self._generate(trial)
+                self.study.finish(trial, arrange(images), [score(images, prompts) for score in self.scores])
+                self._failures = 0
+            except UnavailableError as error:
+                log.warning("%s; trial %d is queued again", error, trial.number)
+                self.study.fail(trial, str(error), retry=True)
+                wait_for_answer([self.webui], self.stop)
+            except (RefusedError, SettingsError, ScoreError) as error:
+                log.warning("trial %d failed: %s", trial.number, error)
+                self.study.fail(trial, str(error), retry=False)
+                self._failures += 1
+                if self._failures == MAX_FAILURES:
+                    self.error = RefusedError(f"{MAX_FAILURES} trials in a row failed; the last one: {error}")
+
+    def _generate(self, trial: Trial) -> tuple[list[Image.Image], list[str]]:
+        """Return the trial's images, and the prompt of each."""
+        off = trial.user_attrs.get(LABEL) == OFF
+        settings = self.webui.complete({"enabled": False} if off else self.study.plan.complete(trial.params))
+        images: list[Image.Image] = []
+        prompts: list[str] = []
+        for prompt in self.study.plan.prompts:
+            generated = self.webui.generate(self.study.plan.job(prompt, settings))
+            images += generated
+            prompts += [prompt] * len(generated)
+        return images, prompts
+
+
+def arrange(images: Sequence[Image.Image]) -> Image.Image:
+    """Return the images in one, in rows from left to right, about as many rows as columns."""
+    columns = math.ceil(math.sqrt(len(images)))
+    width, height = (max(sizes) for sizes in zip(*(image.size for image in images), strict=True))
+    sheet = Image.new("RGB", (columns * width, math.ceil(len(images) / columns) * height))
+    for n, image in enumerate(images):
+        sheet.paste(image, (n % columns * width, n // columns * height))
+    return sheet
