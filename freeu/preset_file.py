@@ -149,7 +149,7 @@ def parse_entries(entries: Mapping[str, Any], parse: Callable[[str, Any], Settin
     for name, value in islice(entries.items(), MAX_PRESETS):
         try:
             parsed.presets[name] = parse(name, value)
-        except SettingsError as error:  # noqa: PERF203
+        except SettingsError as error:
             parsed.errors[name] = str(error)
     return parsed
 

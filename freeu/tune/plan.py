@@ -128,7 +128,7 @@ def parse_ranges(texts: Sequence[str], properties: Mapping[str, Mapping[str, Any
 
 
 def _parse_limits(text: str, limits: str) -> tuple[float, float]:
-    low, colon, high = limits.partition(":")
+    low, _, high = limits.partition(":")
     try:
         return float(low), float(high)
     except ValueError as error:

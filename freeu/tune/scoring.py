@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from freeu.settings.parameter import SettingsError
@@ -67,6 +68,6 @@ def _clipped(image: Image.Image) -> float:
     return 1.0 if colors.std() < MIN_CONTRAST else float(((colors <= 0) | (colors >= 1)).any(-1).mean())
 
 
-def _colors(image: Image.Image) -> np.ndarray:
+def _colors(image: Image.Image) -> npt.NDArray[np.float32]:
     """Return color values (H, W, 3) in 0..1."""
     return np.asarray(image.convert("RGB"), np.float32) / 255

@@ -21,6 +21,7 @@ from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, upload
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from optuna_dashboard import preferential, register_preference_feedback_component
 from optuna_dashboard.preferential._system_attrs import get_skipped_trial_ids
@@ -104,7 +105,7 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
             register_preference_feedback_component(chosen, "artifact", IMAGES)
         else:
             names = plan.scores or ["no score"]
-            directions = ["maximize"] * len(names)
+            directions = [StudyDirection.MAXIMIZE] * len(names)
             optuna.create_study(storage=storage, study_name=name, directions=directions).set_metric_names(names)
     except DuplicatedStudyError:
         _load_plan(storage, name).check_same(plan)
