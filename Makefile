@@ -1,5 +1,6 @@
 # make demo        generate images with FreeU off and on, side by side: out/demo.png
 # make playground  serve the extension without a WebUI: http://127.0.0.1:7860
+# make tune        find values by choosing between images of the playground's model (docs/tune.md)
 # make test        test every part of the project, in less than three minutes on two cores
 # make test-all    run every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then the extension's on gradio 4.40.0 (Forge)
 # make test-slow   run only the tests that make test leaves out
@@ -22,7 +23,7 @@ EMOJI := emoji-datasource-google@16.0.0
 URL := http://127.0.0.1:7860
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo playground test test-all test-slow test-forge test-oldest e2e lint bench figures unfinished train evaluate clean
+.PHONY: demo playground tune test test-all test-slow test-forge test-oldest e2e lint bench figures unfinished train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
@@ -30,14 +31,20 @@ demo: $(VENV)/ready
 playground: $(VENV)/ready
 	$(RUN) -m playground serve
 
+# The playground runs as long as the search. Ctrl-C stops both.
+tune: $(VENV)/tune
+	$(RUN) -m playground serve & trap "kill $$!" EXIT; \
+	$(RUN) -m freeu tune --url http://127.0.0.1:7860 --prompt "red apple" --prompt "tiger face" \
+		--prompt "tropical fish" --prompt "birthday cake" --size 32x32 --steps 10 --sampler-name Euler --cfg 3
+
 # All tests of a file run in one process, so that each process starts its host and Chromium once.
 QUICK_TESTS := pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
-test: $(VENV)/ready
+test: $(VENV)/tune
 	$(RUN) -m $(QUICK_TESTS)
 
 # One process: the browser tests have timeouts, and each of them keeps two cores busy.
-test-slow: $(VENV)/ready
+test-slow: $(VENV)/tune
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow
 
 test-all: test test-slow test-forge
@@ -46,12 +53,12 @@ test-forge: $(FORGE)/ready
 	OMP_NUM_THREADS=1 $(FORGE)/bin/python -m pytest tests/webui
 
 test-oldest: $(OLDEST)/ready
-	$(OLDEST)/bin/python -m $(QUICK_TESTS)
+	$(OLDEST)/bin/python -m $(QUICK_TESTS) --ignore tests/tune
 
 e2e: $(VENV)/ready
 	FREEU_URL=$(URL) $(RUN) -m pytest tests/webui/test_http.py
 
-lint: $(VENV)/ready
+lint: $(VENV)/tune
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
@@ -79,6 +86,10 @@ $(VENV)/ready $(FORGE)/ready $(OLDEST)/ready: requirements/dev.txt Makefile
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python $(PIP) -r $(firstword $(filter-out requirements/dev.txt,$(filter requirements/%,$^)))
 	$(@D)/bin/python $(PIP) --no-deps stable-diffusion-sdkit==2.1.5
+	@touch $@
+
+$(VENV)/tune: $(VENV)/ready requirements/tune.txt
+	$(RUN) $(PIP) -r requirements/a1111.txt -r requirements/tune.txt
 	@touch $@
 
 emoji:

@@ -24,7 +24,8 @@ LAYERS = {
     "freeu.user_presets": {"freeu.atomic_file", "freeu.preset_file", "freeu.settings"},
     "freeu.compat": {"freeu.compat", "freeu.preset_file", "freeu.settings"},
     "freeu.diagnostics": {"freeu.diagnostics", "freeu.core", "freeu.settings"},
-    "freeu.cli": {"freeu.cli", "freeu.compat", "freeu.settings"},
+    "freeu.cli": {"freeu.cli", "freeu.compat", "freeu.settings", "freeu.tune"},
+    "freeu.tune": {"freeu.tune", "freeu.atomic_file", "freeu.settings"},
     "freeu.__main__": {"freeu.cli"},
     "freeu.webui": {
         "freeu.webui",
@@ -44,11 +45,13 @@ LIBRARIES = {
     "freeu.compat.metadata": {"PIL"},
     "freeu.diagnostics": {"torch"},
     "freeu.diagnostics.charts": {"matplotlib", "PIL"},
+    "freeu.tune": {"httpx", "jinja2", "matplotlib", "numpy", "optuna", "optuna_dashboard", "PIL", "tqdm"},
     "freeu.webui": {"torch", "numpy", "gradio", "fastapi", "modules"},
 }
 """The libraries that each part of freeu may import; a module that has an entry of its own needs only that one."""
 
 SLOW_IMPORTS = {
+    ("freeu.cli.main", "freeu.tune.main"): "its packages need not be installed",
     ("freeu.webui.diagnostics", "freeu.diagnostics.charts"): "matplotlib takes a second to import",
     ("playground.__main__", "playground.serve"): "uvicorn is slow to import",
     ("playground.__main__", "playground.figures.experiment"): "matplotlib is slow to import",

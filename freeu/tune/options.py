@@ -50,12 +50,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command that makes and runs a study."""
     job = parser.add_argument_group("images")
     job.add_argument("--prompt", action="append", default=[], help="May be repeated. Each trial draws all prompts.")
-    job.add_argument("--steps", type=int, metavar="N", help=f"Sampling steps. Default: {STEPS}.")
+    job.add_argument("--steps", type=_at_least(1), metavar="N", help=f"Sampling steps. Default: {STEPS}.")
     job.add_argument("--size", type=_size, metavar="WIDTHxHEIGHT")
     job.add_argument("--sampler-name", metavar="NAME", help='The WebUI\'s sampler, such as "DPM++ 2M".')
     job.add_argument("--cfg", type=float, metavar="SCALE")
     job.add_argument("--seed", type=int, metavar="N", help=f"Default: {SEED}. All trials have the same.")
-    job.add_argument("--batch", type=int, metavar="N", help="Images of each prompt.")
+    job.add_argument("--batch", type=_at_least(1), metavar="N", help="Images of each prompt.")
     job.add_argument("--model", metavar="NAME", help="Checkpoint to load.")
     job.add_argument("--payload", type=Path, metavar="FILE", help="JSON file with any other fields of a txt2img job.")
     search = parser.add_argument_group("search")
@@ -102,9 +102,8 @@ def make_plan(options: argparse.Namespace, webui: WebUI) -> Plan:
     payload, prompts = _read_job(options)
     sampler = (options.sampler or "tpe") if options.score or options.sampler == GRID else PERSON
     if options.sampler and sampler == PERSON:
-        raise SettingsError(
-            "--sampler", options.sampler, "must be left out, because a person chooses", "Or give --score"
-        )
+        rule = "must be left out if a person chooses"
+        raise SettingsError("--sampler", options.sampler, rule, "Give --score to search without a person")
     return Plan(payload, prompts, settings, preset, ranges, options.score, sampler, options.points)
 
 
@@ -123,12 +122,8 @@ def _read_job(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         "batch_size": options.batch,
         **({"width": options.size[0], "height": options.size[1]} if options.size else {}),
     }
-    payload = {
-        "steps": STEPS,
-        "seed": SEED,
-        **payload,
-        **{name: value for name, value in given.items() if value is not None},
-    }
+    given = {name: value for name, value in given.items() if value is not None}
+    payload = {"steps": STEPS, "seed": SEED, **payload, **given}
     if options.model:
         # Without the second field, the WebUI would load its earlier checkpoint again after each job.
         checkpoint = {**payload.get("override_settings", {}), "sd_model_checkpoint": options.model}

@@ -10,8 +10,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from freeu import Settings, to_infotext
+from freeu.settings.infotext import to_infotext
 from freeu.settings.parameter import SettingsError
+from freeu.settings.settings import Settings
 from freeu.tune import study as studies
 from freeu.tune.options import connect
 from freeu.tune.plan import format_searched

@@ -1,0 +1,122 @@
+"""`python -m freeu tune` with the playground as the WebUI: choices in a browser become a preset."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+pytest.importorskip("optuna_dashboard", reason="the environment of Forge has no tune")
+
+ROOT = Path(__file__).parent.parent.parent
+JOB = ("--prompt", "red apple", "--prompt", "tiger face", "--size", "32x32", "--steps", "2", "--sampler-name", "Euler")
+CHOICES = 3
+
+
+def tune(folder, *arguments):
+    """Return the arguments of `subprocess` for a command that runs in `folder`."""
+    command = [sys.executable, "-W", "ignore", "-m", "freeu", "tune", *arguments]
+    return {"args": command, "cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
+
+
+def run(folder, *arguments):
+    return subprocess.run(**tune(folder, *arguments), capture_output=True, timeout=300)
+
+
+@contextmanager
+def running(folder, *arguments):
+    """Run the command until the block ends, then press Ctrl-C. Yields the page's address."""
+    with subprocess.Popen(**tune(folder, *arguments), stderr=subprocess.PIPE) as process:
+        try:
+            yield next(
+                found[0] for line in process.stderr if (found := re.search(r"http://[\d.:]+/dashboard\S+", line))
+            )
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def choose_worst(page, times):
+    """Press the button of a drawn image, and wait until it is gone and the next one is drawn."""
+    buttons = page.get_by_role("button", name="Worst", exact=True)
+    for _ in range(times):
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('button')]"
+            ".filter(b => b.textContent === 'Worst' && !b.disabled).length >= 4",
+            timeout=120_000,
+        )
+        buttons.and_(page.locator(":enabled")).last.click()
+        page.wait_for_timeout(500)
+
+
+def test_choices_in_a_browser_become_a_preset(playground, browser, tmp_path):
+    with running(tmp_path, "--url", playground.url, "--page", "0", *JOB) as address:
+        page = browser.new_page()
+        page.goto(address)
+        choose_worst(page, CHOICES)
+        page.close()
+    best = run(tmp_path, "best")
+    assert best.returncode == 0, best.stderr
+    assert f"{CHOICES} choices" in best.stdout
+    payload = json.loads(re.search(r"^API payload: (.*)$", best.stdout, re.MULTILINE)[1])
+    settings = payload["alwayson_scripts"]["freeu"]["args"][0]
+    saved = run(tmp_path, "best", "--save", "found", "--url", playground.url)
+    assert saved.returncode == 0, saved.stderr
+    assert "saved as the preset found" in saved.stdout
+    presets = requests.get(f"{playground.url}/freeu/v1/presets").json()["presets"]
+    assert settings.items() <= presets["found"]["settings"].items()
+    again = run(tmp_path, "best", "--save", "found", "--url", playground.url)
+    assert again.returncode == 2
+    assert "found" in again.stderr
+    report = run(tmp_path, "report")
+    assert report.returncode == 0, report.stderr
+    text = (tmp_path / "freeu-tune" / "report.html").read_text("utf-8")
+    assert "Best values" in text
+    assert text.count("data:image/png;base64,") >= 3
+
+
+def test_scores_and_a_second_run_that_continues(playground, tmp_path):
+    score = ("--score", "freeu.tune.scoring:contrast", "--url", playground.url, "--page", "0", *JOB)
+    first = run(tmp_path, *score, "--trials", "4")
+    assert first.returncode == 0, first.stderr
+    second = run(tmp_path, *score, "--trials", "5")
+    assert second.returncode == 0, second.stderr
+    best = run(tmp_path, "best").stdout
+    found = {name: float(value) for value, name in re.findall(r"([\d.]+) \((this|FreeU off)\)", best)}
+    assert found["this"] > found["FreeU off"]
+    other = run(tmp_path, *score, "--trials", "5", "--seed", "2")
+    assert other.returncode == 2
+    assert "payload must be as when the study was made" in other.stderr
+
+
+def test_a_grid(playground, tmp_path):
+    grid = ("--sampler", "grid", "--points", "2", "--over", "b1=1:1.5", "s1", "--url", playground.url, "--page", "0")
+    assert run(tmp_path, *grid, *JOB).returncode == 0
+    report = run(tmp_path, "report", "--out", "grid.html")
+    assert report.returncode == 0, report.stderr
+    text = (tmp_path / "grid.html").read_text("utf-8")
+    assert re.findall(r"<th>([bs]1 [\d.]+)</th>", text) == ["s1 0", "s1 1", "b1 1", "b1 1.5"]
+    assert "not drawn" not in text
+
+
+def test_settings_that_the_webui_refuses(playground, tmp_path):
+    for arguments, message in {
+        ("--over", "b9"): "--over must be one of b1,",
+        ("--over", "b1=0:9"): "--over must be b1=LOW:HIGH with -1 <= LOW < HIGH <= 3, got 'b1=0:9'",
+        ("--set", "b3=9"): "b3 must be between -1 and 3, got '9'",
+        ("--set", "b3=1", "--over", "b3"): "--set must not be searched by --over too, got 'b3'",
+        ("--set", "nothing=9"): "--set must be one of enabled,",
+        ("--seed", "-1"): "seed must be a whole number from 0",
+        ("--score", "no_such_module:score"): "--score must be module:function",
+        ("--sampler", "tpe"): "--sampler must be left out if a person chooses",
+    }.items():
+        found = run(tmp_path, "--url", playground.url, "--page", "0", *JOB, *arguments)
+        assert found.returncode == 2, arguments
+        assert message in found.stderr
