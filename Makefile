@@ -6,7 +6,7 @@
 # make test-slow   run only the tests that make test leaves out
 # make test-oldest run the tests of make test on Python 3.10 and torch 2.1.2, as in AUTOMATIC1111 (2.5 GB of packages)
 # make test-forge  run only the extension's tests, on gradio 4.40.0
-# make e2e URL=http://127.0.0.1:7860   run the API tests against a WebUI at this address
+# make e2e URL=http://127.0.0.1:7860   run the API tests against a WebUI at this address (leaves two presets there)
 # make lint        check style and types
 # make bench       compare the cost of FreeU with other implementations (benchmarks/README.md)
 # make figures     measure the paper's claims on the playground's model: docs/analysis.md (runs make emoji)

@@ -1,4 +1,4 @@
-"""HTTP routes: what the API accepts, and what a payload would do. They generate no image."""
+"""HTTP routes: what the API accepts, what a payload would do, and saving a preset. They generate no image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from fastapi.responses import JSONResponse
 
 from freeu.compat.request import fill_up, parse_arguments
 from freeu.core.schedule import strength
+from freeu.preset_file import BrokenFileError, NewerFileError, describe_error
 from freeu.settings.extra_outputs import EXTRA_OUTPUTS, parse_extra_outputs
-from freeu.settings.parameter import SettingsError, format_value
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH, SettingsError, format_value, readable
 from freeu.settings.settings import Settings, json_schema, parameter_schema
 from freeu.settings.stage import STAGES
+from freeu.user_presets import NameTakenError
 from freeu.webui import host
 from freeu.webui.preset_catalog import AUTOMATIC, BY_FAMILY, PresetCatalog
 
@@ -47,29 +49,74 @@ def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
         """
         catalog.reload_if_changed()
         try:
-            settings, steps = _parse_body(body)
-            args = fill_up(settings if isinstance(settings, list) else [settings])
-            parse_extra_outputs(args, {})
-            parsed = parse_arguments(args, catalog.available(), steps)
+            settings, steps = _parse_body(body, catalog)
         except SettingsError as error:
-            problem = {"field": error.field, "value": format_value(error.value), "allowed": error.rule}
-            return JSONResponse({**problem, "message": str(error)}, status_code=422)
+            return _refuse(error)
         return {
-            "settings": parsed.to_dict(),
-            "schedule": [_describe_step(parsed, step, steps) for step in range(steps)],
+            "settings": settings.to_dict(),
+            "schedule": [_describe_step(settings, step, steps) for step in range(steps)],
         }
 
+    if host.has_api(app):
+        _add_save_route(router, catalog)
     app.include_router(router)
 
 
-def _parse_body(body: Any) -> tuple[Any, int]:
+def _add_save_route(router: APIRouter, catalog: PresetCatalog) -> None:
+    """Add the route that changes the preset file. Only the host's API has a login that can protect it."""
+
+    @router.put("/presets/{name:path}")
+    def save_preset(name: str, body: Any = Body(None)) -> Any:  # noqa: B008
+        """Save a preset of the user's own. Return its stored name, its settings, and what the status line reports.
+
+        The body is an object with `settings` and `steps` as for `validate`, and `overwrite`, false if missing. Status
+        422 says what is wrong, 409 that the name is taken or that a later release wrote the file, 500 that the file
+        cannot be written.
+        """
+        catalog.reload_if_changed()
+        try:
+            settings, _ = _parse_body(body, catalog)
+            stored = catalog.own.save(_check_decoded(name), settings, overwrite=_parse_overwrite(body))
+        except (SettingsError, BrokenFileError, OSError) as error:
+            return _refuse(error)
+        catalog.reload()
+        return {"name": stored, "settings": settings.replace(enabled=True).to_dict(), "problems": catalog.problems}
+
+
+def _parse_body(body: Any, catalog: PresetCatalog) -> tuple[Settings, int]:
     """Return settings and steps. fastapi's own answer to a bad body fails if the body has a lone surrogate."""
     if not isinstance(body, dict) or "settings" not in body:
         raise SettingsError("body", body, "must be an object with settings")
     steps = body.get("steps", 20)
     if type(steps) is not int or not 1 <= steps <= MAX_STEPS:
         raise SettingsError("steps", steps, f"must be a whole number between 1 and {MAX_STEPS}")
-    return body["settings"], steps
+    settings = body["settings"]
+    args = fill_up(settings if isinstance(settings, list) else [settings])
+    parse_extra_outputs(args, {})
+    return parse_arguments(args, catalog.available(), steps), steps
+
+
+def _parse_overwrite(body: dict[str, Any]) -> bool:
+    overwrite = body.get("overwrite", False)
+    if not isinstance(overwrite, bool):
+        raise SettingsError("overwrite", overwrite, "must be true or false")
+    return overwrite
+
+
+def _check_decoded(name: str) -> str:
+    """Return a name from an address. The server replaces bytes that are not UTF-8, so different names become equal."""
+    if "\N{REPLACEMENT CHARACTER}" in name:
+        raise SettingsError("preset name", name, "must be UTF-8 in the address")
+    return name
+
+
+def _refuse(error: SettingsError | BrokenFileError | OSError) -> JSONResponse:
+    """Return the answer for an error. Its message is the one on the page."""
+    if not isinstance(error, SettingsError):
+        return JSONResponse({"message": readable(describe_error(error), MAX_MESSAGE_LENGTH)}, status_code=500)
+    problem = {"field": error.field, "value": format_value(error.value), "allowed": error.rule}
+    is_conflict = isinstance(error, (NameTakenError, NewerFileError))
+    return JSONResponse({**problem, "message": str(error)}, status_code=409 if is_conflict else 422)
 
 
 def _describe_step(settings: Settings, step: int, steps: int) -> dict[str, Any]:

@@ -126,10 +126,15 @@ def plotted_axes(p: Any) -> list[str]:
     return [axis if isinstance(axis, str) else plot.current_axis_options[axis or 0].label for axis in chosen]
 
 
+def has_api(app: FastAPI) -> bool:
+    """Return True if the host was started with `--api`."""
+    return _api_route(app) is not None
+
+
 def api_dependencies(app: FastAPI) -> Sequence[Depends]:
     """Return what every route of the host's API depends on: the login of `--api-auth`, or nothing."""
-    routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    return next((route.dependencies for route in routes if route.path == "/sdapi/v1/txt2img"), [])
+    route = _api_route(app)
+    return route.dependencies if route else []
 
 
 def xyz_plots() -> Iterator[Any]:
@@ -163,6 +168,11 @@ def add_option(name: str, default: Any, label: str, **details: Any) -> None:
 def option(name: str, default: Any) -> Any:
     """Return the value of an option; `default` if the host has no settings page."""
     return getattr(shared.opts, name, default)
+
+
+def _api_route(app: FastAPI) -> APIRoute | None:
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    return next((route for route in routes if route.path == "/sdapi/v1/txt2img"), None)
 
 
 def _loaded_model() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 
 from freeu.compat.preset_import import read_preset_file
 from freeu.preset_file import BrokenFileError, NewerFileError, ParsedPresets, read_bytes, similar_names
@@ -43,18 +44,21 @@ class PresetCatalog:
 
     def __init__(self, own: UserPresets) -> None:
         self.own = own
+        self._reload_lock = Lock()
         self.reload()
 
     def reload(self) -> None:
         """Read the files."""
-        self._stamp = self._current_stamp()
-        parsed = self.own.read()
-        own = [Preset(name, settings, "Your own.") for name, settings in parsed.presets.items()]
-        others = [preset for preset in _other_tools_presets() if preset.name not in parsed.presets]
-        self.presets: Mapping[str, Preset] = {preset.name: preset for preset in (*PRESETS, *own, *others)}
-        self.own_names = [*parsed.presets, *parsed.errors]
-        errors = [f"{readable(name)} cannot be used: {error}" for name, error in parsed.errors.items()]
-        self.problems = first_few([*self.own.moved, *errors])
+        with self._reload_lock:  # requests run in threads: what was read first must not be stored last
+            stamp = self._current_stamp()
+            parsed = self.own.read()
+            own = [Preset(name, settings, "Your own.") for name, settings in parsed.presets.items()]
+            others = [preset for preset in _other_tools_presets() if preset.name not in parsed.presets]
+            self.presets: Mapping[str, Preset] = {preset.name: preset for preset in (*PRESETS, *own, *others)}
+            self.own_names = [*parsed.presets, *parsed.errors]
+            errors = [f"{readable(name)} cannot be used: {error}" for name, error in parsed.errors.items()]
+            self.problems = first_few([*self.own.moved, *errors])
+            self._stamp = stamp
 
     def reload_if_changed(self) -> bool:
         """Read the files if any of them has changed since; return True if so."""

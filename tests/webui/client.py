@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from typing import Any
+from urllib.parse import quote
 
 import requests
 import webuiapi
@@ -47,6 +48,11 @@ class Client:
     def post(self, path: str, **body: Any) -> requests.Response:
         """Send a request; NaN and Infinity are sent as Python writes them."""
         return requests.post(self.url + path, data=json.dumps(body), headers={"Content-Type": "application/json"})
+
+    def save_preset(self, name: str, **body: Any) -> requests.Response:
+        """Send a request to save a preset."""
+        path = f"{self.url}/freeu/v1/presets/{quote(name, safe='')}"
+        return requests.put(path, data=json.dumps(body), headers={"Content-Type": "application/json"})
 
     def get(self, path: str, **more: Any) -> requests.Response:
         """Get a page or a route."""

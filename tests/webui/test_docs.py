@@ -11,6 +11,7 @@ RECIPES = re.findall(
 )
 
 
+@pytest.mark.usefixtures("empty_presets")
 @pytest.mark.parametrize("page", ["api.md", "diagnostics.md", "xyz.md"])
 def test_examples(client, page):
     text = (DOCS / page).read_text("utf-8")

@@ -446,6 +446,130 @@ def test_validate_answers_any_other_body_with_an_error(client, body):
     assert "error" in answer.json() or "message" in answer.json() or "detail" in answer.json()
 
 
+# Saving a preset. A WebUI at FREEU_URL keeps the presets that these tests save, under OWN and OTHER.
+
+OWN, OTHER = "FreeU test 夜 ?#%25+&", "FreeU test 2"
+
+
+@pytest.fixture
+def saved(client, empty_presets):
+    """The settings of a preset saved as OWN. The playground has a preset file for this test only."""
+    answer = client.save_preset(OWN, settings=ON, overwrite=True)
+    assert answer.status_code == 200, answer.text
+    return Settings(**ON)
+
+
+def test_a_saved_preset_is_listed_and_usable_at_once(client, saved):
+    listed = client.get("/freeu/v1/presets").json()["presets"]
+    assert Settings(**listed[OWN]["settings"]) == saved
+    jsonschema.validate({"preset": OWN}, client.get("/freeu/v1/schema").json())
+    assert pixels(client.txt2img({"preset": OWN})) == pixels(client.txt2img(ON))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"preset": "SDXL", "start": 0.25},
+        {"preset": OWN, "b1": 1.25},
+        {"enabled": False, "curve": "0:0, 1:1", "plot": True},
+        LJLEB_LIST,
+        LJLEB_OBJECT,
+        FULL_LIST,
+    ],
+)
+def test_saving_takes_what_validate_takes(client, saved, payload):
+    settings = Settings(**client.post("/freeu/v1/validate", settings=payload, steps=4).json()["settings"])
+    answer = client.save_preset(f" {OTHER} ", settings=payload, steps=4, overwrite=True)
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"name", "settings", "problems"}
+    assert answer.json()["name"] == OTHER
+    assert Settings(**answer.json()["settings"]) == settings.replace(enabled=True)
+    assert client.get("/freeu/v1/presets").json()["presets"][OTHER]["settings"] == answer.json()["settings"]
+
+
+def test_a_preset_is_overwritten_only_if_asked(client, saved):
+    for body in ({}, {"overwrite": False}):
+        answer = client.save_preset(f" {OWN}", settings={"b1": 1.1}, **body)
+        assert answer.status_code == 409
+        assert answer.json() == {
+            "field": "preset name",
+            "value": repr(OWN),
+            "allowed": "must not be the name of an existing preset",
+            "message": f"preset name must not be the name of an existing preset, got {OWN!r}",
+        }
+    assert _own_settings(client) == saved
+    assert client.save_preset(OWN, settings={"b1": 1.1}, overwrite=True).status_code == 200
+    assert _own_settings(client) == Settings(b1=1.1)
+
+
+def _own_settings(client):
+    return Settings(**client.get("/freeu/v1/presets").json()["presets"][OWN]["settings"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", " ", "a/b", "/", "../presets", "SDXL", "sdxl", "SDXL/", "Custom", "automatic", "x" * 61, "夜" * 61),
+        *("a,b", "a\tb", "a\0b", "a\\b", "a<b", "\u202e", '"', "'"),
+    ],
+)
+def test_a_preset_name_that_is_not_allowed_is_refused(client, saved, name):
+    before = client.get("/freeu/v1/presets").json()
+    answer = client.save_preset(name, settings={}, overwrite=True)
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "preset name"
+    assert answer.json()["message"].startswith("preset name must have 1 to 60 visible characters, no quotes and none")
+    assert all(text.isprintable() and len(text) <= MAX_MESSAGE_LENGTH for text in answer.json().values())
+    assert client.get("/freeu/v1/presets").json() == before
+
+
+def test_a_preset_name_with_a_line_break_is_no_address(client, saved):
+    before = client.get("/freeu/v1/presets").json()
+    assert client.save_preset("a\nb", settings={}).status_code == 404
+    assert client.get("/freeu/v1/presets").json() == before
+
+
+@pytest.mark.parametrize("name", ["%ED%A0%80", "%FF", "a%E5%A4"], ids=["lone surrogate", "byte", "half a character"])
+def test_a_preset_name_that_is_not_utf_8_is_refused(client, saved, name):
+    before = client.get("/freeu/v1/presets").json()
+    answer = requests.put(f"{client.url}/freeu/v1/presets/{name}", json={"settings": {}, "overwrite": True})
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith("preset name must be UTF-8 in the address, got ")
+    assert client.get("/freeu/v1/presets").json() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"settings": {"b1": 9}}, "b1 must be between -1 and 3, got 9"),
+        ({"settings": {"preset": "nothing"}}, "preset must be one of "),
+        ({"settings": {"plot": "\ud800"}}, r"plot must be true or false, got '\ud800'"),
+        ({"settings": {"\ud800": 1}}, r"\ud800 is not a parameter of FreeU, got 1"),
+        ({"settings": LJLEB_LIST[:11]}, "settings must be 23 values in a list for ljleb/sd-webui-freeu, got "),
+        ({"settings": {}, "steps": 0}, "steps must be a whole number between 1 and 1000, got 0"),
+        ({"overwrite": True}, "body must be an object with settings, got {'overwrite': True}"),
+        ({"settings": {}, "overwrite": "true"}, "overwrite must be true or false, got 'true'"),
+        ({"settings": {}, "overwrite": None}, "overwrite must be true or false, got None"),
+    ],
+)
+def test_saving_invalid_settings_names_the_field_and_changes_nothing(client, saved, body, message):
+    answer = client.save_preset(OWN, **{"overwrite": True, **body})
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith(message)
+    assert answer.json().keys() == {"field", "value", "allowed", "message"}
+    assert _own_settings(client) == saved
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b'"\\ud800"', b"[1]", b"\xff", b"{", b"[" * 100_000])
+def test_saving_any_other_body_is_an_error(client, saved, body):
+    path, headers = f"{client.url}/freeu/v1/presets/{OTHER}x", {"Content-Type": "application/json"}
+    assert requests.put(path, data=body, headers=headers).status_code in (400, 422)
+    assert f"{OTHER}x" not in client.get("/freeu/v1/presets").json()["presets"]
+
+
+# Lone surrogates
+
+
 @pytest.mark.parametrize("freeu", [{"\ud800\n\x1b": 1}, {"preset": "\ud800\n\x1b"}, {"curve": "\ud800\n\x1b"}])
 def test_a_job_with_a_lone_surrogate_is_refused_in_escaped_form(client, freeu):
     job = {**SMALL, "alwayson_scripts": {"freeu": {"args": [freeu]}}}

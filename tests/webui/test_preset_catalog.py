@@ -1,15 +1,21 @@
 """The user's own presets and those of other tools: in the API, in plots, on the page; and the options of the page."""
 
+import html
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import jsonschema
 import pytest
+from fastapi import FastAPI
 
-from freeu import Settings
+from freeu import Settings, preset_file
 from freeu import presets as built_in
+from freeu.preset_file import BrokenFileError
 from freeu.user_presets import UserPresets
-from freeu.webui import host, options, preset_catalog
+from freeu.webui import api, host, options, preset_catalog
 from freeu.webui.callbacks import Callbacks
 from freeu.webui.preset_catalog import matching_name
 from freeu.webui.script import FreeU
@@ -103,6 +109,137 @@ def test_the_routes_have_the_own_preset(local_client):
     assert listed["夜 soft"]["help"] == "Your own."
     validated = local_client.post("/freeu/v1/validate", settings={"preset": "夜 soft"}).json()
     assert Settings(**validated["settings"]) == SOFT
+
+
+# Saving through the API
+
+
+@pytest.fixture
+def catalog_callbacks(playground, catalog):
+    return Callbacks(catalog, is_img2img=False)
+
+
+def test_the_page_offers_a_preset_saved_through_the_api(local_client, catalog_callbacks):
+    """In the list that is opened after the request, and with its values."""
+    assert local_client.save_preset("new", settings={"b1": 1.7}).json()["name"] == "new"
+    catalog_callbacks.open_presets()
+    assert _choices(catalog_callbacks.close_presets("Custom"))[-2:] == ["夜 soft", "new"]
+    assert catalog_callbacks.fill("new", 20, *Settings().to_dict().values())[3] == 1.7
+    assert catalog_callbacks.refresh("Custom", 20, *Settings(b1=1.7).to_dict().values())[0]["value"] == "new"
+
+
+def test_settings_can_be_based_on_the_preset_that_they_overwrite(local_client, own):
+    body = {"settings": {"preset": "夜 soft", "b2": 1.2}, "overwrite": True}
+    assert local_client.save_preset("夜 soft", **body).status_code == 200
+    assert own.read().presets == {"夜 soft": SOFT.replace(b2=1.2)}
+
+
+def test_names_of_other_presets_through_the_api(local_client, own, other_extensions):
+    """A name with another spelling is the same name; that of another tool's preset is free."""
+    assert local_client.save_preset("夜\u3000soft", settings={}).status_code == 409
+    answer = local_client.save_preset("mine (ljleb)", settings={"b1": 1.7})
+    assert answer.json()["name"] == "mine (ljleb)"
+    assert own.read().presets == {"夜 soft": SOFT, "mine (ljleb)": Settings(b1=1.7)}
+
+
+def test_two_clients_that_save_at_once_lose_nothing(local_client, own):
+    names = [f"{client} {number}" for number in range(10) for client in "ab"]
+
+    def save(name):
+        shared = local_client.save_preset("shared", settings={"b1": 1.5})
+        return shared.status_code, local_client.save_preset(name, settings={"b2": 1.2}).status_code
+
+    with ThreadPoolExecutor(2) as clients:
+        statuses = list(clients.map(save, names))
+    assert sorted(shared for shared, _ in statuses) == [200, *[409] * 19]
+    assert {status for _, status in statuses} == {200}
+    assert own.read().presets.keys() == {"夜 soft", "shared", *names}
+    assert {"shared", *names} < local_client.get("/freeu/v1/presets").json()["presets"].keys()
+
+
+def test_what_was_read_first_is_not_stored_last(playground, catalog, own, monkeypatch):
+    """One thread reads the file, another one changes it and reads it, and then the first one goes on."""
+    was_read, is_stored = threading.Event(), threading.Event()
+    read = own.read
+
+    def read_slowly():
+        parsed = read()
+        was_read.set()
+        is_stored.wait(0.3)
+        return parsed
+
+    monkeypatch.setattr(own, "read", read_slowly)
+    slow = threading.Thread(target=catalog.reload)
+    slow.start()
+    was_read.wait()
+    monkeypatch.setattr(own, "read", read)
+    own.save("new", Settings(b1=1.7))
+    catalog.reload()
+    is_stored.set()
+    slow.join()
+    assert "new" in catalog.presets
+
+
+def test_a_broken_file_is_kept_and_reported_to_who_saves(local_client, own, tmp_path, catalog_callbacks):
+    broken = b'{"version": 1, "presets": {"one": {}, "one": {"b1": 1.2}}}'
+    own.path.write_bytes(broken)
+    answer = local_client.save_preset("new", settings={"b1": 1.7})
+    assert answer.status_code == 200
+    [kept] = tmp_path.glob("presets.broken-*.json")
+    assert kept.read_bytes() == broken
+    [problem] = answer.json()["problems"]
+    assert problem.startswith("presets.json could not be read (a preset file must be JSON: ")
+    assert problem.endswith(f"it was kept as {kept.name}")
+    assert html.escape(problem) in catalog_callbacks.status(Settings(), 20)
+    assert own.read().presets == {"new": Settings(b1=1.7)}
+
+
+def test_an_entry_that_cannot_be_used_stays_and_is_reported_to_who_saves(local_client, own):
+    own.path.write_text('{"version": 1, "presets": {"bad": {"b1": 9}}}')
+    answer = local_client.save_preset("new", settings={})
+    assert answer.json()["problems"] == ["bad cannot be used: b1 must be between -1 and 3, got 9"]
+    assert list(json.loads(own.path.read_text())["presets"]) == ["bad", "new"]
+    assert local_client.save_preset("bad", settings={}).status_code == 409
+
+
+def test_a_file_of_a_later_release_is_not_changed_through_the_api(local_client, own):
+    own.path.write_text(later := '{"version": 2, "presets": {}}')
+    answer = local_client.save_preset("new", settings={})
+    assert answer.status_code == 409
+    assert answer.json()["message"] == "version must be 1 in this release, got 2. Update the extension"
+    assert own.path.read_text() == later
+
+
+def test_a_file_that_cannot_be_written_is_an_error_without_its_folder(local_client, own, tmp_path):
+    own.path.unlink()
+    own.path.mkdir()
+    answer = local_client.save_preset("new", settings={})
+    assert answer.status_code == 500
+    assert answer.json() == {"message": "must be a regular file (presets.json)"}
+    assert own.path.is_dir()
+
+
+def test_content_that_cannot_be_written_is_an_error_with_the_message_on_the_page(local_client, own, monkeypatch):
+    """As a file that is nested more deeply than Python writes; which Python reads it depends on the version."""
+    error = BrokenFileError("a preset file must not be nested so deeply")
+    monkeypatch.setattr(preset_file, "to_bytes", Mock(side_effect=error))
+    before = own.path.read_bytes()
+    answer = local_client.save_preset("new", settings={})
+    assert answer.status_code == 500
+    assert answer.json() == {"message": str(error)}
+    assert own.path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("playground")
+@pytest.mark.parametrize("has_api", [True, False])
+def test_presets_can_be_saved_only_with_the_api_of_the_host(catalog, has_api):
+    """Since no other login could protect the route."""
+    app = FastAPI()
+    if has_api:
+        app.post("/sdapi/v1/txt2img")(lambda: None)
+    api.add_routes(catalog, None, app)
+    methods = {method for route in app.routes if route.path.startswith("/freeu/") for method in route.methods}
+    assert methods == {"GET", "POST", *(["PUT"] if has_api else [])}
 
 
 def test_matching_name():

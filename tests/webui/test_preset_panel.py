@@ -12,6 +12,7 @@ from freeu.user_presets import UserPresets
 from freeu.webui.script import FreeU
 from tests.test_preset_import import FORGE, LJLEB
 from tests.webui import test_browser
+from tests.webui.client import Client
 from tests.webui.test_browser import Tab
 
 page, tab = test_browser.page, test_browser.tab
@@ -244,6 +245,13 @@ def test_pasting_an_image_shows_its_preset(panel, own):
 def test_opening_the_list_shows_a_preset_that_another_process_saved(panel, own):
     UserPresets(own.path).save("elsewhere", Settings(b1=1.7))
     panel.wait_for_last_choices("soft", "elsewhere")
+
+
+def test_opening_the_list_shows_a_preset_saved_through_the_api(panel, playground):
+    Client(playground.url).save_preset("elsewhere", settings={"b1": 1.7})
+    panel.wait_for_last_choices("soft", "elsewhere")
+    panel.choose_preset("elsewhere")
+    expect(panel.number("b1")).to_have_value("1.7")
 
 
 def test_an_open_list_keeps_all_choices_while_the_files_are_read(panel, own):

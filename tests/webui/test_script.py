@@ -297,7 +297,7 @@ def test_the_route_of_presets_lists_them_and_the_automatic_one(playground):
 
 
 @pytest.mark.parametrize("password", ["secret", "with:colons:"])
-def test_without_a_page_the_api_is_complete_and_needs_the_password(playground, password):
+def test_without_a_page_the_api_is_complete_and_needs_the_password(playground, password, empty_presets):
     from playground import serve
 
     body = {**SMALL, "alwayson_scripts": {"freeu": {"args": [{"b1": 1.5}]}}}
@@ -310,6 +310,12 @@ def test_without_a_page_the_api_is_complete_and_needs_the_password(playground, p
         validate = f"{locked.url}/freeu/v1/validate"
         assert requests.post(validate, json={"settings": {}}).status_code == 401
         assert requests.post(validate, json={"settings": {}}, auth=("me", password)).status_code == 200
+        preset = f"{locked.url}/freeu/v1/presets/new"
+        for auth in (None, ("me", "wrong"), ("you", password)):
+            assert requests.put(preset, json={"settings": {}}, auth=auth).status_code == 401
+        assert not empty_presets.path.exists()
+        assert requests.put(preset, json={"settings": {}}, auth=("me", password)).status_code == 200
+        assert list(empty_presets.read().presets) == ["new"]
         answer = requests.post(f"{locked.url}/sdapi/v1/txt2img", json=body, auth=("me", password)).json()
         assert "FreeU b1: 1.5" in answer["info"]
         scripts = requests.get(f"{locked.url}/sdapi/v1/script-info", auth=("me", password)).json()
