@@ -99,6 +99,8 @@ def _scores(study: Study, trial: FrozenTrial) -> list[str]:
 
 
 def _save_preset(options: argparse.Namespace, settings: Mapping[str, Any]) -> str:
+    if not settings["enabled"]:
+        raise SettingsError("--save", options.save, "must be left out, because FreeU off is the best")
     if not options.url:
         raise SettingsError("--url", "", "must be the WebUI in which --save makes a preset")
     return connect(options.url[0], options).save_preset(options.save, settings, overwrite=options.overwrite)

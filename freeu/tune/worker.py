@@ -34,6 +34,7 @@ class Worker(threading.Thread):
         self.study, self.webui, self.scores, self.stop = study, webui, scores, stop
         self.error: RefusedError | None = None
         self._trial: Trial | None = None
+        self._in_job = False
         self._failures = 0
 
     def run(self) -> None:
@@ -48,7 +49,13 @@ class Worker(threading.Thread):
                 self.stop.wait(FIRST_DELAY)
 
     def give_back(self) -> None:
-        """Queue the trial that is being drawn for another worker."""
+        """Queue the trial that is being drawn for another worker, after `stop` is set.
+
+        Waits for all that the worker does but a job of the WebUI, which can take minutes: a process must not end while
+        torch computes in a thread.
+        """
+        while self.is_alive() and not self._in_job:
+            self.join(POLL_SECONDS / 10)
         if self._trial:
             self.study.fail(self._trial, "interrupted", retry=True)
 
@@ -84,7 +91,11 @@ class Worker(threading.Thread):
         images: list[Image.Image] = []
         prompts: list[str] = []
         for prompt in self.study.plan.prompts:
-            generated = self.webui.generate(self.study.plan.job(prompt, settings))
+            self._in_job = True
+            try:
+                generated = self.webui.generate(self.study.plan.job(prompt, settings))
+            finally:
+                self._in_job = False
             images += generated
             prompts += [prompt] * len(generated)
         return images, prompts

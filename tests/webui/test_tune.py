@@ -52,7 +52,7 @@ def choose_worst(page, times):
             ".filter(b => b.textContent === 'Worst' && !b.disabled).length >= 4",
             timeout=120_000,
         )
-        buttons.and_(page.locator(":enabled")).last.click()
+        buttons.and_(page.locator(":enabled")).first.click()  # at first, FreeU off
         page.wait_for_timeout(500)
 
 
@@ -80,6 +80,18 @@ def test_choices_in_a_browser_become_a_preset(playground, browser, tmp_path):
     text = (tmp_path / "freeu-tune" / "report.html").read_text("utf-8")
     assert "Best values" in text
     assert text.count("data:image/png;base64,") >= 3
+
+
+def test_freeu_off_can_be_the_best(playground, tmp_path):
+    score = ("--score", "freeu.tune.scoring:few_clipped", "--trials", "3", "--page", "0", "--url", playground.url)
+    assert run(tmp_path, *score, *JOB, "--over", "b1=2:3", "b2=2:3").returncode == 0
+    best = run(tmp_path, "best")
+    assert "trial 0: FreeU off\n" in best.stdout
+    assert "infotext: none, because FreeU is off" in best.stdout
+    assert '"args": [{"enabled": false}]' in best.stdout
+    saved = run(tmp_path, "best", "--save", "nothing", "--url", playground.url)
+    assert saved.returncode == 2
+    assert "--save must be left out, because FreeU off is the best, got 'nothing'" in saved.stderr
 
 
 def test_scores_and_a_second_run_that_continues(playground, tmp_path):
