@@ -10,6 +10,7 @@ worker.py          draw trials with one WebUI until there is nothing to draw
 page.py            optuna-dashboard, where a person chooses
 scoring.py         scores that replace the person, and examples
 preferences.py     what a person's choices say about the values
+sampler.py         the sampler that learns from choices
 result.py          the best values of a study
 report.py          one HTML page about a study
 

@@ -73,7 +73,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     search.add_argument(
         "--sampler",
-        choices=[name for name in SAMPLERS if name != PERSON],
+        choices=SAMPLERS,
         help="How values are chosen without a person. Default: tpe.",
     )
     search.add_argument("--trials", type=_at_least(3), default=60, metavar="N", help="Trials for scores. Default: 60.")

@@ -64,7 +64,7 @@ class Ranking(NamedTuple):
 
 def rank_trials(
     values: Mapping[int, Mapping[str, float]],
-    ranges: Mapping[str, tuple[float, float]],
+    ranges: Mapping[str, Sequence[float]],
     pairs: Iterable[tuple[int, int]],
 ) -> Ranking:
     """Estimate the utilities of the trials in `pairs`. The same arguments always give the same result.
@@ -102,7 +102,7 @@ def rank_trials(
     return Ranking(estimates, _spread(points, probability, ranges))
 
 
-def _scale(points: Array, ranges: Mapping[str, tuple[float, float]]) -> Array:
+def _scale(points: Array, ranges: Mapping[str, Sequence[float]]) -> Array:
     low, high = np.array([*ranges.values()], float).T
     scaled: Array = (points - low) / np.where(high > low, high - low, 1)
     return scaled

@@ -50,7 +50,7 @@ def rank(study: Study) -> Ranking:
     if not pairs:
         raise SettingsError("--study", study.name, "must have a choice", "Choose the worst images on the page first")
     values = {trial.number: trial.params for trial in study.trials(TrialState.COMPLETE)}
-    return rank_trials(values, {name: (low, high) for name, (low, high) in study.plan.ranges.items()}, pairs)
+    return rank_trials(values, study.plan.ranges, pairs)
 
 
 def settings_of(study: Study, trial: FrozenTrial) -> dict[str, Any]:

@@ -7,7 +7,7 @@ close to the best known one. benchmarks/README.md measures both kernels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ class PinnedKernel(MaternKernel):  # type: ignore[misc] # gpytorch has no types
 
 
 def choice_sampler(
-    off: Mapping[str, float], ranges: Mapping[str, tuple[float, float]], seed: int | None = None
+    off: Mapping[str, float], ranges: Mapping[str, Sequence[float]], seed: int | None = None
 ) -> PreferentialGPSampler:
     """Return a sampler that learns from choices. Its study must be of the parameters in `ranges`.
 

@@ -25,11 +25,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from optuna_dashboard import preferential, register_preference_feedback_component
 from optuna_dashboard.preferential._system_attrs import get_skipped_trial_ids
-from optuna_dashboard.preferential.samplers.gp import PreferentialGPSampler
 from PIL import Image
 
 from freeu.settings.parameter import SettingsError
 from freeu.tune.plan import GRID, PERSON, Plan
+from freeu.tune.sampler import choice_sampler
 
 Images = FileSystemArtifactStore | Boto3ArtifactStore
 """Where the images are."""
@@ -49,8 +49,8 @@ SAMPLERS: Mapping[str, Callable[[], BaseSampler]] = {
     "gp": GPSampler,
     "cmaes": CmaEsSampler,
     GRID: RandomSampler,  # suggests nothing, because all points are queued
-    PERSON: PreferentialGPSampler,
 }
+"""Optuna's samplers by name."""
 
 PLAN = "plan"
 """The user attribute of a study with its plan."""
@@ -149,10 +149,11 @@ class Study:
     def __init__(self, storage: RDBStorage, name: str, images: Images) -> None:
         self.storage, self.name, self.images = storage, name, images
         self.plan = _load_plan(storage, name)
-        sampler = SAMPLERS[self.plan.sampler]()
+        person = self.plan.sampler == PERSON
+        sampler = choice_sampler(self.plan.off(), self.plan.ranges) if person else SAMPLERS[self.plan.sampler]()
         self.optuna = optuna.load_study(study_name=name, storage=storage, sampler=sampler)
         self.preferential: preferential.PreferentialStudy | None = None
-        if self.plan.sampler == PERSON:
+        if person:
             self.preferential = preferential.load_study(study_name=name, storage=storage, sampler=sampler)
 
     @property

@@ -26,7 +26,7 @@ def tune(folder, *arguments):
 
 
 def run(folder, *arguments):
-    return subprocess.run(**tune(folder, *arguments), capture_output=True, timeout=300)
+    return subprocess.run(check=False, **tune(folder, *arguments), capture_output=True, timeout=300)
 
 
 @contextmanager
