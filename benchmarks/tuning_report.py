@@ -92,7 +92,9 @@ def to_markdown(results: Results) -> str:
             _table(
                 ["estimate of the best trial", *counts, "said to be the best", "is the best"], _estimate_rows(results)
             ),
-            _table(["one suggestion", "seconds"], [[name, _cell(v)] for name, v in results.asking.items()]),
+            _table(
+                ["one suggestion", "seconds"], [[name, f"{spread(v).median:.2g}"] for name, v in results.asking.items()]
+            ),
         ]
     )
 
@@ -110,6 +112,7 @@ def _estimate_rows(results: Results) -> list[list[str]]:
 
 
 def _cell(values: Sequence[float]) -> str:
+    """Return the mean and, in brackets, the lower quartile, the median and the upper quartile."""
     low, median, high = (f"{value:.2f}" for value in spread(values))
     return f"{np.mean(values):.2f} ({low}, {median}, {high})"
 

@@ -3,7 +3,7 @@
 The model is Bradley and Terry's: the better trial of a pair is chosen with probability `1 / (1 + exp(-d))`, where `d`
 is its utility minus the other's. The prior of the utility is a Gaussian process over the parameters, so that trials
 with similar values have similar utilities. The posterior is approximated by a Gaussian at its mode (Rasmussen and
-Williams, Gaussian Processes for Machine Learning, section 3.4). benchmarks/README.md compares other estimates.
+Williams, Gaussian Processes for Machine Learning, section 3.4). benchmarks/estimates.py has other estimates.
 """
 
 from __future__ import annotations

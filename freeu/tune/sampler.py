@@ -2,7 +2,7 @@
 
 Comparisons tell differences of utility only. With the kernel that PreferentialGPSampler has by default, the level that
 all utilities share stays uncertain, and the sampler takes this uncertainty for a chance to improve: it suggests points
-close to the best known one. benchmarks/README.md measures both kernels.
+close to the best known one. `python -m benchmarks.tuning_choices` measures both kernels.
 """
 
 from __future__ import annotations
