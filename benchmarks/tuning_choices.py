@@ -27,7 +27,7 @@ from benchmarks.tuning_report import SEARCH, SHIPPED_ESTIMATE, Guessed, PersonRe
 from freeu.tune.sampler import choice_sampler
 
 CHOICES = (10, 20, 40)
-PEOPLE, FEW_PEOPLE = 32, 2
+PEOPLE, FEW_PEOPLE = 16, 2
 FIRST_SEED = 100
 """People with lower seeds were used to choose the kernel, so they would flatter it."""
 
