@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, upload_artifact
@@ -27,6 +28,7 @@ from optuna_dashboard import preferential, register_preference_feedback_componen
 from optuna_dashboard.preferential._system_attrs import get_skipped_trial_ids
 from optuna_dashboard.preferential.samplers.gp import PreferentialGPSampler
 from PIL import Image
+from sqlalchemy import event
 
 from freeu.settings.parameter import SettingsError
 from freeu.tune.plan import GRID, PERSON, Plan
@@ -70,7 +72,7 @@ def open_storage(url: str) -> RDBStorage:
     # A worker waits while another one writes. A connection that the server has closed is opened again.
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     try:
-        return RDBStorage(
+        storage = RDBStorage(
             url,
             engine_kwargs=options,
             heartbeat_interval=HEARTBEAT_SECONDS,
@@ -81,6 +83,26 @@ def open_storage(url: str) -> RDBStorage:
         # Neither the URL nor the driver's message, because both may contain a password.
         rule = "must be the URL of a database that can be opened, such as sqlite:///freeu-tune/study.db"
         raise SettingsError("--storage", url.partition(":")[0], f"{rule} ({type(error).__name__})") from error
+    if storage.engine.dialect.name == "sqlite":
+        _lock_transactions(storage)
+    return storage
+
+
+def _lock_transactions(storage: RDBStorage) -> None:
+    """Let one transaction of an SQLite file wait for the other from its begin, not from its first change.
+
+    Optuna reads a trial's state and then changes it. SQLite has no SELECT FOR UPDATE, so two workers could read the
+    same state and both take the trial.
+    """
+    storage.engine.dispose()  # connections that were opened before
+
+    @event.listens_for(storage.engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # sqlite3 itself begins no transaction
+
+    @event.listens_for(storage.engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def open_artifacts(place: str) -> Images:
