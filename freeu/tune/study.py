@@ -8,6 +8,7 @@ without them has lost its worker: the next worker that asks for a trial fails it
 from __future__ import annotations
 
 import datetime
+import re
 import tempfile
 import threading
 import time
@@ -69,6 +70,8 @@ def open_storage(url: str) -> RDBStorage:
     """Open a database, and create its tables. Raises SettingsError."""
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    # SQLAlchemy's own choice is another driver, which is not in requirements/tune.txt.
+    url = re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
     # A worker waits while another one writes. A connection that the server has closed is opened again.
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     try:
