@@ -63,7 +63,8 @@ IMAGES, LABEL, ERROR, TAKEN = "images", "label", "error", "taken"
 number from its first heartbeat on."""
 
 OFF = "FreeU off"
-CREATION_SECONDS = 10
+CREATION_SECONDS = 60
+"""How long another process may need to queue the first trials."""
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -134,7 +135,7 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
             optuna.create_study(storage=storage, study_name=name, directions=directions).set_metric_names(names)
     except DuplicatedStudyError:
         _load_plan(storage, name).check_same(plan)
-        study = optuna.load_study(study_name=name, storage=storage)
+        _queue(optuna.load_study(study_name=name, storage=storage), plan, trials)
     else:
         study = optuna.load_study(study_name=name, storage=storage)
         study.enqueue_trial(plan.off(), user_attrs={LABEL: OFF})
@@ -143,11 +144,24 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
         )
         for point in plan.grid() if plan.sampler == GRID else ():
             study.enqueue_trial(point)
+        _queue(study, plan, trials)
         study.set_user_attr(PLAN, plan.to_dict())  # last: so a study with a plan is complete
+
+
+def _queue(study: optuna.Study, plan: Plan, trials: int) -> None:
+    """Queue trials for scores until there are `trials`."""
     if plan.sampler not in (PERSON, GRID):
-        queued = sum(not RETRY.retry_history(trial) for trial in study.get_trials(deepcopy=False))
-        for _ in range(trials - queued):
+        for _ in range(trials - sum(map(_is_planned, study.get_trials(deepcopy=False)))):
             study.enqueue_trial({})
+
+
+def _is_planned(trial: FrozenTrial) -> bool:
+    """Return True for a trial that was queued, but for the copies of one that failed."""
+    return _was_queued(trial) and not RETRY.retry_history(trial)
+
+
+def _was_queued(trial: FrozenTrial) -> bool:
+    return "fixed_params" in trial.system_attrs
 
 
 def _load_plan(storage: RDBStorage, name: str) -> Plan:
@@ -192,12 +206,13 @@ class Study:
     @property
     def size(self) -> int | None:
         """How many trials there will be; None if a person can always ask for more."""
-        return None if self.preferential else sum(not RETRY.retry_history(trial) for trial in self.trials())
+        return None if self.preferential else sum(map(_is_planned, self.trials()))
 
     def failed(self) -> list[FrozenTrial]:
         """Return the failed trials that were not queued again."""
         retried = {number for trial in self.trials() for number in RETRY.retry_history(trial)}
-        return [trial for trial in self.trials(TrialState.FAIL) if trial.number not in retried]
+        failed = [trial for trial in self.trials(TrialState.FAIL) if trial.number not in retried]
+        return [trial for trial in failed if self.preferential or _was_queued(trial)]
 
     def comparisons(self) -> list[tuple[int, int]]:
         """Return the numbers of trials that a person compared: the better one, the worse one."""
@@ -236,7 +251,7 @@ class Study:
             # Heartbeats without `optimize` are meant. The sampler is random until the first choice.
             warnings.simplefilter("ignore")
             trial = self.optuna.ask(self.plan.distributions)
-        if not self.preferential and "fixed_params" not in self._frozen(trial).system_attrs:
+        if not self.preferential and not _was_queued(self._frozen(trial)):
             self.fail(trial, "another worker took the last trial", retry=False)
             return None
         return trial
