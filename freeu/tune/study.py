@@ -14,13 +14,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, upload_artifact
-from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.study import StudyDirection
@@ -264,7 +264,8 @@ class Study:
 
         def beat() -> None:
             while not done.wait(HEARTBEAT_SECONDS):
-                self.storage.record_heartbeat(trial_id)
+                with suppress(StorageInternalError):  # the next one may reach the database again
+                    self.storage.record_heartbeat(trial_id)
 
         self.storage.record_heartbeat(trial_id)
         thread = threading.Thread(target=beat, daemon=True)
