@@ -20,7 +20,12 @@ from typing import Any
 
 import optuna
 from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, upload_artifact
-from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    ExperimentalWarning,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.study import StudyDirection
@@ -33,6 +38,9 @@ from sqlalchemy import event
 
 from freeu.settings.parameter import SettingsError
 from freeu.tune.plan import GRID, PERSON, Plan
+
+# Heartbeats and retries are experimental for Optuna. Its version is pinned.
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 Images = FileSystemArtifactStore | Boto3ArtifactStore
 """Where the images are."""
@@ -281,7 +289,10 @@ class Study:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "images.png"
             image.save(path)
-            key = upload_artifact(artifact_store=self.images, file_path=str(path), study_or_trial=trial)
+            try:
+                key = upload_artifact(artifact_store=self.images, file_path=str(path), study_or_trial=trial)
+            except UpdateFinishedTrialError:
+                return False
         values = list(scores) or [0.0]  # a person's choices are no values of trials
         return self._end(trial, {IMAGES: key}, TrialState.COMPLETE, values)
 
