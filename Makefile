@@ -88,8 +88,8 @@ $(VENV)/ready $(FORGE)/ready $(OLDEST)/ready: requirements/dev.txt Makefile
 	$(@D)/bin/python $(PIP) --no-deps stable-diffusion-sdkit==2.1.5
 	@touch $@
 
-$(VENV)/tune: $(VENV)/ready requirements/tune.txt
-	$(RUN) $(PIP) -r requirements/a1111.txt -r requirements/tune.txt
+$(VENV)/tune: $(VENV)/ready requirements/tune.txt requirements/tune-tests.txt
+	$(RUN) $(PIP) -r requirements/a1111.txt -r requirements/tune-tests.txt
 	@touch $@
 
 emoji:

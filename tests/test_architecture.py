@@ -46,7 +46,7 @@ LIBRARIES = {
     "freeu.diagnostics": {"torch"},
     "freeu.diagnostics.charts": {"matplotlib", "PIL"},
     "freeu.tune.sampler": {"torch", "gpytorch", "optuna_dashboard"},
-    "freeu.tune": {"httpx", "jinja2", "matplotlib", "numpy", "optuna", "optuna_dashboard", "PIL", "tqdm"},
+    "freeu.tune": {"httpx", "jinja2", "matplotlib", "numpy", "optuna", "optuna_dashboard", "PIL", "sqlalchemy", "tqdm"},
     "freeu.webui": {"torch", "numpy", "gradio", "fastapi", "modules"},
 }
 """The libraries that each part of freeu may import; a module that has an entry of its own needs only that one."""

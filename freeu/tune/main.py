@@ -35,6 +35,8 @@ def main(arguments: Sequence[str]) -> None:
         parsed.act(parsed)
     except (SettingsError, RefusedError, UnavailableError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "Stopped.\n")  # before anything is drawn, such as while no WebUI answers
 
 
 def _run_parser() -> argparse.ArgumentParser:

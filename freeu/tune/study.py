@@ -8,17 +8,24 @@ without them has lost its worker: the next worker that asks for a trial fails it
 from __future__ import annotations
 
 import datetime
+import re
 import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, upload_artifact
-from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    ExperimentalWarning,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.study import StudyDirection
@@ -26,10 +33,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from optuna_dashboard import preferential, register_preference_feedback_component
 from optuna_dashboard.preferential._system_attrs import get_skipped_trial_ids
 from PIL import Image
+from sqlalchemy import event
 
 from freeu.settings.parameter import SettingsError
 from freeu.tune.plan import GRID, PERSON, Plan
 from freeu.tune.sampler import choice_sampler
+
+# Heartbeats and retries are experimental for Optuna. Its version is pinned.
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 Images = FileSystemArtifactStore | Boto3ArtifactStore
 """Where the images are."""
@@ -60,17 +71,20 @@ IMAGES, LABEL, ERROR, TAKEN = "images", "label", "error", "taken"
 number from its first heartbeat on."""
 
 OFF = "FreeU off"
-CREATION_SECONDS = 10
+CREATION_SECONDS = 60
+"""How long another process may need to queue the first trials."""
 
 
 def open_storage(url: str) -> RDBStorage:
     """Open a database, and create its tables. Raises SettingsError."""
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    # SQLAlchemy's own choice is another driver, which is not in requirements/tune.txt.
+    url = re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
     # A worker waits while another one writes. A connection that the server has closed is opened again.
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     try:
-        return RDBStorage(
+        storage = RDBStorage(
             url,
             engine_kwargs=options,
             heartbeat_interval=HEARTBEAT_SECONDS,
@@ -81,6 +95,26 @@ def open_storage(url: str) -> RDBStorage:
         # Neither the URL nor the driver's message, because both may contain a password.
         rule = "must be the URL of a database that can be opened, such as sqlite:///freeu-tune/study.db"
         raise SettingsError("--storage", url.partition(":")[0], f"{rule} ({type(error).__name__})") from error
+    if storage.engine.dialect.name == "sqlite":
+        _lock_transactions(storage)
+    return storage
+
+
+def _lock_transactions(storage: RDBStorage) -> None:
+    """Let one transaction of an SQLite file wait for the other from its begin, not from its first change.
+
+    Optuna reads a trial's state and then changes it. SQLite has no SELECT FOR UPDATE, so two workers could read the
+    same state and both take the trial.
+    """
+    storage.engine.dispose()  # connections that were opened before
+
+    @event.listens_for(storage.engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # sqlite3 itself begins no transaction
+
+    @event.listens_for(storage.engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def open_artifacts(place: str) -> Images:
@@ -109,7 +143,7 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
             optuna.create_study(storage=storage, study_name=name, directions=directions).set_metric_names(names)
     except DuplicatedStudyError:
         _load_plan(storage, name).check_same(plan)
-        study = optuna.load_study(study_name=name, storage=storage)
+        _queue(optuna.load_study(study_name=name, storage=storage), plan, trials)
     else:
         study = optuna.load_study(study_name=name, storage=storage)
         study.enqueue_trial(plan.off(), user_attrs={LABEL: OFF})
@@ -118,11 +152,24 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
         )
         for point in plan.grid() if plan.sampler == GRID else ():
             study.enqueue_trial(point)
+        _queue(study, plan, trials)
         study.set_user_attr(PLAN, plan.to_dict())  # last: so a study with a plan is complete
+
+
+def _queue(study: optuna.Study, plan: Plan, trials: int) -> None:
+    """Queue trials for scores until there are `trials`."""
     if plan.sampler not in (PERSON, GRID):
-        queued = sum(not RETRY.retry_history(trial) for trial in study.get_trials(deepcopy=False))
-        for _ in range(trials - queued):
+        for _ in range(trials - sum(map(_is_planned, study.get_trials(deepcopy=False)))):
             study.enqueue_trial({})
+
+
+def _is_planned(trial: FrozenTrial) -> bool:
+    """Return True for a trial that was queued, but for the copies of one that failed."""
+    return _was_queued(trial) and not RETRY.retry_history(trial)
+
+
+def _was_queued(trial: FrozenTrial) -> bool:
+    return "fixed_params" in trial.system_attrs
 
 
 def _load_plan(storage: RDBStorage, name: str) -> Plan:
@@ -168,12 +215,13 @@ class Study:
     @property
     def size(self) -> int | None:
         """How many trials there will be; None if a person can always ask for more."""
-        return None if self.preferential else sum(not RETRY.retry_history(trial) for trial in self.trials())
+        return None if self.preferential else sum(map(_is_planned, self.trials()))
 
     def failed(self) -> list[FrozenTrial]:
         """Return the failed trials that were not queued again."""
         retried = {number for trial in self.trials() for number in RETRY.retry_history(trial)}
-        return [trial for trial in self.trials(TrialState.FAIL) if trial.number not in retried]
+        failed = [trial for trial in self.trials(TrialState.FAIL) if trial.number not in retried]
+        return [trial for trial in failed if self.preferential or _was_queued(trial)]
 
     def comparisons(self) -> list[tuple[int, int]]:
         """Return the numbers of trials that a person compared: the better one, the worse one."""
@@ -212,7 +260,7 @@ class Study:
             # Heartbeats without `optimize` are meant. The sampler is random until the first choice.
             warnings.simplefilter("ignore")
             trial = self.optuna.ask(self.plan.distributions)
-        if not self.preferential and "fixed_params" not in self._frozen(trial).system_attrs:
+        if not self.preferential and not _was_queued(self._frozen(trial)):
             self.fail(trial, "another worker took the last trial", retry=False)
             return None
         return trial
@@ -225,7 +273,8 @@ class Study:
 
         def beat() -> None:
             while not done.wait(HEARTBEAT_SECONDS):
-                self.storage.record_heartbeat(trial_id)
+                with suppress(StorageInternalError):  # the next one may reach the database again
+                    self.storage.record_heartbeat(trial_id)
 
         self.storage.record_heartbeat(trial_id)
         thread = threading.Thread(target=beat, daemon=True)
@@ -241,7 +290,10 @@ class Study:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "images.png"
             image.save(path)
-            key = upload_artifact(artifact_store=self.images, file_path=str(path), study_or_trial=trial)
+            try:
+                key = upload_artifact(artifact_store=self.images, file_path=str(path), study_or_trial=trial)
+            except UpdateFinishedTrialError:
+                return False
         values = list(scores) or [0.0]  # a person's choices are no values of trials
         return self._end(trial, {IMAGES: key}, TrialState.COMPLETE, values)
 

@@ -69,8 +69,14 @@ class WebUI:
 
     def generate(self, payload: Mapping[str, Any]) -> list[Image.Image]:
         """Run a txt2img job and return its images."""
-        encoded = self._request("POST", "/sdapi/v1/txt2img", payload)["images"]
-        return [Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB") for image in encoded]
+        answer = self._request("POST", "/sdapi/v1/txt2img", payload)
+        try:
+            images = [Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB") for image in answer["images"]]
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise UnavailableError(f"{self.url}: the answer has no images that can be read") from error
+        if not images:
+            raise UnavailableError(f"{self.url}: the answer has no images")
+        return images
 
     def save_preset(self, name: str, settings: Mapping[str, Any], *, overwrite: bool = False) -> str:
         """Save one of the user's own presets, and return its name as stored."""

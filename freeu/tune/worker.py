@@ -7,14 +7,14 @@ import math
 import threading
 from collections.abc import Sequence
 
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial
 from PIL import Image
 
 from freeu.settings.parameter import SettingsError
 from freeu.tune.scoring import Score, ScoreError
 from freeu.tune.study import LABEL, OFF, Study
-from freeu.tune.webui import FIRST_DELAY, RefusedError, UnavailableError, WebUI, wait_for_answer
+from freeu.tune.webui import FIRST_DELAY, LONGEST_DELAY, RefusedError, UnavailableError, WebUI, wait_for_answer
 
 log = logging.getLogger(__name__)
 
@@ -33,34 +33,40 @@ class Worker(threading.Thread):
         super().__init__(daemon=True)  # a job takes long, and Ctrl-C does not wait for it
         self.study, self.webui, self.scores, self.stop = study, webui, scores, stop
         self.error: RefusedError | None = None
+        self._computing = threading.Lock()  # a process must not end while torch computes in a thread
         self._trial: Trial | None = None
-        self._in_job = False
         self._failures = 0
+        self._delay = FIRST_DELAY
 
     def run(self) -> None:
-        """Draw trials."""
+        """Draw trials. A WebUI that refuses everything, such as for a wrong login, is given none."""
+        try:
+            wait_for_answer([self.webui], self.stop)
+        except RefusedError as error:
+            self.error = error
         while not (self.stop.is_set() or self.error):
             try:
                 if self.study.finished:
                     return
                 self._draw_next()
+            except UpdateFinishedTrialError:
+                log.warning("a trial was given to another worker, because this one sent no sign of life")
             except StorageInternalError as error:
                 log.warning("the database failed: %s", error)
                 self.stop.wait(FIRST_DELAY)
 
     def give_back(self) -> None:
-        """Queue the trial that is being drawn for another worker, after `stop` is set.
+        """Queue the trial that is being drawn for another worker. `stop` must be set.
 
-        Waits for all that the worker does but a job of the WebUI, which can take minutes: a process must not end while
-        torch computes in a thread.
+        This does not wait for a job of the WebUI, which can take minutes.
         """
-        while self.is_alive() and not self._in_job:
-            self.join(POLL_SECONDS / 10)
-        if self._trial:
-            self.study.fail(self._trial, "interrupted", retry=True)
+        with self._computing:
+            if self._trial:
+                self.study.fail(self._trial, "interrupted", retry=True)
 
     def _draw_next(self) -> None:
-        self._trial = self.study.take()
+        with self._computing:
+            self._trial = None if self.stop.is_set() else self.study.take()
         if self._trial:
             self._draw(self._trial)
             self._trial = None
@@ -71,18 +77,25 @@ class Worker(threading.Thread):
         with self.study.heartbeat(trial):
             try:
                 images, prompts = self._generate(trial)
-                self.study.finish(trial, arrange(images), [score(images, prompts) for score in self.scores])
-                self._failures = 0
+                with self._computing:
+                    self.study.finish(trial, arrange(images), [score(images, prompts) for score in self.scores])
+                self._failures, self._delay = 0, FIRST_DELAY
             except UnavailableError as error:
                 log.warning("%s; trial %d is queued again", error, trial.number)
                 self.study.fail(trial, str(error), retry=True)
-                wait_for_answer([self.webui], self.stop)
+                self._pause()
             except (RefusedError, SettingsError, ScoreError) as error:
                 log.warning("trial %d failed: %s", trial.number, error)
                 self.study.fail(trial, str(error), retry=False)
                 self._failures += 1
                 if self._failures == MAX_FAILURES:
                     self.error = RefusedError(f"{MAX_FAILURES} trials in a row failed; the last one: {error}")
+
+    def _pause(self) -> None:
+        """Wait longer after each failure in a row, so that a WebUI that fails at once does not use up all retries."""
+        self.stop.wait(self._delay)
+        self._delay = min(2 * self._delay, LONGEST_DELAY)
+        wait_for_answer([self.webui], self.stop)
 
     def _generate(self, trial: Trial) -> tuple[list[Image.Image], list[str]]:
         """Return the trial's images, and the prompt of each."""
@@ -91,11 +104,7 @@ class Worker(threading.Thread):
         images: list[Image.Image] = []
         prompts: list[str] = []
         for prompt in self.study.plan.prompts:
-            self._in_job = True
-            try:
-                generated = self.webui.generate(self.study.plan.job(prompt, settings))
-            finally:
-                self._in_job = False
+            generated = self.webui.generate(self.study.plan.job(prompt, settings))
             images += generated
             prompts += [prompt] * len(generated)
         return images, prompts

@@ -1,0 +1,146 @@
+"""A study in a database: trials are handed out once, and those of lost workers are found."""
+
+import multiprocessing
+import subprocess
+import time
+
+import pytest
+from optuna.trial import TrialState
+from PIL import Image
+
+from freeu.settings.parameter import SettingsError
+from freeu.tune import study as studies
+from freeu.tune.plan import PERSON
+from tests.tune.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan, run
+
+IMAGE = Image.new("RGB", (8, 8))
+PROCESSES = multiprocessing.get_context("spawn")
+
+
+def numbers(study, state):
+    return [trial.number for trial in study.trials(state)]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", PERSON])
+def test_a_trial_whose_heartbeats_stop_is_queued_again(storage_url, tmp_path, monkeypatch, sampler):
+    """Heartbeats are as old as the database's clock says, which has whole seconds in SQLite."""
+    monkeypatch.setattr(studies, "GRACE_SECONDS", 1)
+    monkeypatch.setattr(studies, "HEARTBEAT_SECONDS", 1)
+    study, other = make(storage_url, tmp_path, plan(sampler)), load(storage_url, tmp_path)
+    monkeypatch.setattr(studies, "HEARTBEAT_SECONDS", 0.2)
+    lost = study.take()
+    with study.heartbeat(lost):
+        time.sleep(3)
+        assert other.take().number != lost.number
+        assert lost.number in numbers(study, TrialState.RUNNING)
+    time.sleep(3)
+    other.take()
+    assert numbers(study, TrialState.FAIL) == [lost.number]
+    copy = next(trial for trial in study.trials() if history(trial) == [lost.number])
+    assert copy.params == lost.params
+    assert copy.state in (TrialState.WAITING, TrialState.RUNNING)
+    assert not study.finish(lost, IMAGE, [1.0]), "the lost worker comes back too late"
+    assert numbers(study, TrialState.COMPLETE) == []
+
+
+@pytest.mark.parametrize("sampler", ["tpe", PERSON])
+def test_a_trial_that_is_lost_before_its_first_heartbeat_is_queued_again(storage_url, tmp_path, monkeypatch, sampler):
+    study = make(storage_url, tmp_path, plan(sampler))
+    lost = study.take()
+    study.take()
+    assert numbers(study, TrialState.FAIL) == [], "the sampler may need long"
+    monkeypatch.setattr(studies, "ASK_SECONDS", 0)
+    with study.heartbeat(drawing := study.take()):
+        study.take()
+        assert lost.number in numbers(study, TrialState.FAIL)
+        assert drawing.number in numbers(study, TrialState.RUNNING)
+    assert [lost.number] in [history(trial) for trial in study.trials()]
+
+
+def test_retries_are_bounded(tmp_path):
+    study = make(f"sqlite:///{tmp_path}/study.db", tmp_path, plan(), trials=1)
+    tries = []
+    while trial := study.take():
+        study.fail(trial, "no luck", retry=True)
+        tries.append(trial.number)
+    first = [trial.number for trial in attempts(study)[0]]
+    assert len(first) == 1 + studies.MAX_RETRIES
+    assert len(study.failed()) == len(attempts(study))
+    assert study.finished
+
+
+def _take_all(url, folder):
+    study = load(url, folder)
+    taken = []
+    while trial := study.take():
+        study.finish(trial, IMAGE, [0.5])
+        taken.append(trial.number)
+    return taken
+
+
+@pytest.mark.slow
+def test_processes_never_take_the_same_trial(storage_url, tmp_path):
+    study = make(storage_url, tmp_path, plan(), trials=30)
+    with PROCESSES.Pool(3) as pool:
+        taken = sum(pool.starmap(_take_all, [(storage_url, tmp_path)] * 3), [])
+    assert sorted(taken) == sorted(set(taken))
+    check_all_drawn_once(study, 30)
+
+
+@pytest.mark.slow
+def test_a_study_that_two_terminals_create_at_once_is_created_once(storage_url, tmp_path):
+    studies.open_storage(storage_url)
+    with PROCESSES.Pool(3) as pool:
+        pool.starmap(make, [(storage_url, tmp_path, plan(), 30)] * 3)
+    assert len(attempts(load(storage_url, tmp_path))) == 30
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    {
+        "payload": {"steps": 3, "seed": 1},
+        "prompts": ["frog face"],
+        "ranges": {"b1": [1.0, 1.5], "s1": [0.0, 1.0]},
+        "scores": ["freeu.tune.scoring:few_clipped"],
+        "sampler": "gp",
+    }.items(),
+)
+def test_another_plan_is_refused(tmp_path, field, other):
+    url = f"sqlite:///{tmp_path}/study.db"
+    make(url, tmp_path, plan())
+    with pytest.raises(SettingsError, match=f"{field} must be as when the study was made .* Choose another --study"):
+        make(url, tmp_path, plan(**{field: other}))
+
+
+def test_more_trials_continue_a_study(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/study.db"
+    study = make(url, tmp_path, plan(), trials=4)
+    _take_all(url, tmp_path)
+    # Another worker takes the last one between the two requests.
+    monkeypatch.setattr(study, "trials", lambda *states: [study] if TrialState.WAITING in states else [])
+    assert study.take() is None
+    monkeypatch.undo()
+    make(url, tmp_path, plan(), trials=6)
+    _take_all(url, tmp_path)
+    check_all_drawn_once(study, 6)
+    assert study.size == 6
+
+
+def test_no_password_of_a_database_is_printed(tmp_path):
+    url = "postgresql://someone:secret@127.0.0.1:9/study"
+    found = run(tmp_path, "worker", "--storage", url, "--url", "http://127.0.0.1:9")
+    assert found.returncode == 2
+    assert "--storage must be the URL of a database that can be opened" in found.stderr
+    assert "secret" not in found.stderr
+
+
+def test_one_study_from_two_terminals(webui, tmp_path):
+    """Both make the study in the same SQLite file, and draw with the same WebUI."""
+    webui.seconds = 0.05
+    options = ("--url", webui.url, "--score", CONTRAST, "--trials", 30, "--page", 0, "--prompt", "red apple")
+    terminals = [subprocess.Popen(**command(tmp_path, *options), stderr=subprocess.PIPE) for _ in range(2)]
+    outputs = [terminal.communicate(timeout=120)[1] for terminal in terminals]
+    assert [terminal.returncode for terminal in terminals] == [0, 0], outputs
+    folder = tmp_path / "freeu-tune"
+    check_all_drawn_once(load(f"sqlite:///{folder}/study.db", folder / "images"), 30)
+    assert len(webui.jobs) == 30
