@@ -35,7 +35,7 @@ playground: $(VENV)/ready
 tune: $(VENV)/tune
 	$(RUN) -m playground serve & trap "kill $$!" EXIT; \
 	$(RUN) -m freeu tune --url http://127.0.0.1:7860 --prompt "red apple" --prompt "tiger face" \
-		--prompt "tropical fish" --prompt "birthday cake" --size 32x32 --steps 10 --sampler-name Euler --cfg 3
+		--prompt "tropical fish" --prompt "birthday cake" --size 256x256 --steps 10 --sampler-name Euler --cfg 3
 
 # All tests of a file run in one process, so that each process starts its host and Chromium once.
 QUICK_TESTS := pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile

@@ -60,9 +60,9 @@ def settings_of(study: Study, trial: FrozenTrial) -> dict[str, Any]:
 
 def describe(study: Study, trial: FrozenTrial) -> str:
     """Return a trial's values, the evidence for them, its infotext line and an API payload."""
-    settings = settings_of(study, trial)
-    infotext = ", ".join(f"{key}: {value}" for key, value in to_infotext(Settings.parse(settings)).items())
-    payload = json.dumps({"alwayson_scripts": {"freeu": {"args": [settings]}}})
+    settings = Settings.parse(settings_of(study, trial))
+    infotext = ", ".join(f"{key}: {value}" for key, value in to_infotext(settings).items())
+    payload = json.dumps({"alwayson_scripts": {"freeu": {"args": [settings.compact()]}}})
     lines = [
         f"trial {trial.number}: {name_values(study, trial)}",
         *(_scores(study, trial) if study.plan.scores else _choices(study, rank(study))),
@@ -82,8 +82,8 @@ def name_values(study: Study, trial: FrozenTrial) -> str:
 def _choices(study: Study, ranking: Ranking) -> list[str]:
     best, spread = ranking.best, ranking.spread.items()
     return [
-        f"{study.choices} choices; better than another image {best.won} times, worse {best.lost} times",
-        f"the best of {len(ranking.estimates)} with a probability of {best.probability_best:.0%}",
+        f"choices: {study.choices}; comparisons of this trial won: {best.won}, lost: {best.lost}",
+        f"probability that it is the best of {len(ranking.estimates)} trials: {best.probability_best:.0%}",
         "likely values: " + ", ".join(f"{name} {one.mean:.2f} ± {one.deviation:.2f}" for name, one in spread),
     ]
 
