@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial, TrialState
 
 from freeu.atomic_file import replace_file
@@ -99,6 +100,7 @@ def _plot(merits: Merits, trials: Trials, plan: Plan) -> Figure:
     for axis, (label, values) in zip(axes, columns.items(), strict=True):
         points = axis.scatter(values, [*merits.values()], s=16, c=numbers, cmap="viridis")
         axis.set_xlabel(label)
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.colorbar(points, ax=axes[-1], label="trial")
     return figure
 
