@@ -48,19 +48,11 @@ class Server:
             [self._programs / "initdb", *options], cwd=folder, check=True, stdout=subprocess.DEVNULL, **self._run_as
         )
         self.port = _free_port()
-        command = [
-            self._programs / "postgres",
-            "-D",
-            "data",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "-k",
-            str(folder),
-        ]
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(folder)]
         self._log = (folder / "log").open("w")
-        self._process = subprocess.Popen(command, cwd=folder, stderr=self._log, **self._run_as)
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", "-D", "data", *address], cwd=folder, stderr=self._log, **self._run_as
+        )
         self._wait_until_ready()
         return self
 
@@ -79,6 +71,12 @@ class Server:
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+    @property
+    def version(self) -> str:
+        """Name and version of the server."""
+        with self._connect() as connection:
+            return f"PostgreSQL {connection.info.server_version // 10000}.{connection.info.server_version % 10000}"
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(

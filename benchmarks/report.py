@@ -25,6 +25,7 @@ CHART = FOLDER.parent / "docs" / "performance.webp"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 """The lines of the README between which `save` writes the tables."""
 
+DEVICES = "cpu", "cuda"
 COLOURS = {"quiet": "#2a9d5c", "busy": "#8a8f98"}
 
 
@@ -52,13 +53,18 @@ def save(results: Results, device: torch.device) -> None:
         tables = {**saved.tables, **results.tables}
         results = Results(results.environment, {name: tables[name] for name in TABLES if name in tables})
     with replace_file(path) as temporary:
-        temporary.write_text(_to_json(results), "utf-8")
-    before, _, rest = README.read_text("utf-8").partition(BEGIN)
-    sections = "\n\n".join(to_markdown(_load(file)) for file in sorted(path.parent.glob("*.json")))
-    with replace_file(README) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n\n{sections}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+        temporary.write_text(to_json(results), "utf-8")
+    files = [file for name in DEVICES if (file := path.with_name(f"{name}.json")).exists()]
+    fill_readme(BEGIN, END, "\n\n".join(to_markdown(_load(file)) for file in files))
     if device.type == "cpu" and "quiet" in results.tables:
         _save_chart(results, CHART)
+
+
+def fill_readme(begin: str, end: str, text: str) -> None:
+    """Replace what is between two lines of the README."""
+    before, _, rest = README.read_text("utf-8").partition(begin)
+    with replace_file(README) as temporary:
+        temporary.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}", "utf-8")
 
 
 def to_markdown(results: Results) -> str:
@@ -69,8 +75,8 @@ def to_markdown(results: Results) -> str:
         table = TABLES[name]
         head = [f"{column.name}{f' ({column.target})' if column.target else ''}" for column in table.columns]
         body = [[workload, *(_cell(column, row) for column in table.columns)] for workload, row in rows.items()]
-        blocks.append(f"#### {table.title}\n\n{_markdown_table(['', *head], body)}")
-    targets = _markdown_table(["", "target", "medians", "result"], list(_target_rows(results)))
+        blocks.append(f"#### {table.title}\n\n{markdown_table(['', *head], body)}")
+    targets = markdown_table(["", "target", "medians", "result"], list(_target_rows(results)))
     blocks.append(f"#### Targets\n\n{targets}")
     return "\n\n".join(blocks)
 
@@ -83,11 +89,12 @@ def _target_rows(results: Results) -> Iterator[list[str]]:
                 medians = [value.median for value in values]
                 missed = sum(map(column.misses_target, values))
                 result = f"missed by {missed} of {len(values)}" if missed else "met"
-                span = f"{_number(min(medians))} to {_number(max(medians))}{column.unit}"
+                span = f"{format_number(min(medians))} to {format_number(max(medians))}{column.unit}"
                 yield [f"{TABLES[name].title}: {column.name}", column.target, span, result]
 
 
-def _markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table whose columns are numbers but for the first."""
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *body])
 
@@ -96,15 +103,16 @@ def _cell(column: Column, row: Row) -> str:
     if column.name not in row:  # a result of before the column
         return ""
     value = row[column.name]
-    quartiles = f" ({_number(value.low)}–{_number(value.high)})" if value.low != value.high else ""
-    return f"{_number(value.median)}{column.unit}{quartiles}{' ✗' if column.misses_target(value) else ''}"
+    quartiles = f" ({format_number(value.low)}–{format_number(value.high)})" if value.low != value.high else ""
+    return f"{format_number(value.median)}{column.unit}{quartiles}{' ✗' if column.misses_target(value) else ''}"
 
 
-def _number(value: float) -> str:
+def format_number(value: float) -> str:
+    """Return about two significant digits, or all digits before the point."""
     return f"{value:.0f}" if value >= 20 else f"{value:.2g}" if value < 1 else f"{value:.1f}"
 
 
-def _to_json(results: Results) -> str:
+def to_json(results: Results) -> str:
     """Return the results as JSON, a row of a table on each line."""
     tables = []
     for name, rows in results.tables.items():
@@ -160,7 +168,7 @@ def _draw_panel(axes: Axes, tables: Mapping[str, Mapping[str, Row]], dtype: str)
         axes.barh(positions, medians, 0.9 * height, xerr=errors, color=COLOURS[name], label=f"{name} machine")
         for position, value in zip(positions, chosen.values(), strict=True):
             axes.annotate(
-                _number(value.median), (value.high, position), (4, 0), textcoords="offset points", va="center"
+                format_number(value.median), (value.high, position), (4, 0), textcoords="offset points", va="center"
             )
         target = next(column.at_least for column in TABLES[name].columns if column.name == DEFAULT_SPEEDUP)
         axes.axvline(target or 0, color=COLOURS[name], linestyle="--", label=f"target, {name}: {target:g}")

@@ -7,6 +7,7 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -50,7 +51,7 @@ class StandIn:
 
     def answer(self, path: str, body: Any) -> Answer:
         """Return the answer to a request."""
-        routes = {
+        routes: dict[str, Callable[[], dict[str, Any]]] = {
             "/freeu/v1/schema": lambda: json_schema([]),
             "/freeu/v1/presets": lambda: {"automatic": None},
             "/freeu/v1/validate": lambda: {"settings": Settings.parse(body["settings"]).to_dict()},
@@ -76,10 +77,10 @@ class StandIn:
 
 def _handler(webui: StandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self._respond(None)
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             self._respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
         def _respond(self, body: Any) -> None:

@@ -1,5 +1,6 @@
 """A study in a database: trials are handed out once, and those of lost workers are found."""
 
+import itertools
 import multiprocessing
 import subprocess
 import time
@@ -82,7 +83,7 @@ def _take_all(url, folder):
 def test_processes_never_take_the_same_trial(storage_url, tmp_path):
     study = make(storage_url, tmp_path, plan(), trials=30)
     with PROCESSES.Pool(3) as pool:
-        taken = sum(pool.starmap(_take_all, [(storage_url, tmp_path)] * 3), [])
+        taken = list(itertools.chain(*pool.starmap(_take_all, [(storage_url, tmp_path)] * 3)))
     assert sorted(taken) == sorted(set(taken))
     check_all_drawn_once(study, 30)
 
