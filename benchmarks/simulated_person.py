@@ -116,4 +116,5 @@ def _inside(rng: np.random.Generator) -> Array:
 
 
 def _widths(rng: np.random.Generator) -> Array:
-    return np.exp(rng.uniform(np.log(0.25), np.log(1), len(RANGES)))
+    widths: Array = np.exp(rng.uniform(np.log(0.25), np.log(1), len(RANGES)))
+    return widths

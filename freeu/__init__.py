@@ -8,6 +8,7 @@ user_presets.py    the user's own presets
 preset_file.py     the format of a preset file
 atomic_file.py     atomic writing of files
 cli/               python -m freeu: read, convert
+tune/              python -m freeu tune: find the values for a model
 webui/             the extension: the only package that imports gradio and the WebUI
 
 Needs torch, numpy and filelock.

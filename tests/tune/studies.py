@@ -53,7 +53,9 @@ def command(folder, *arguments):
 
 def run(folder, *arguments, **env):
     options = command(folder, *arguments)
-    return subprocess.run(**{**options, "env": {**options["env"], **env}}, capture_output=True, timeout=120, check=False)
+    return subprocess.run(
+        **{**options, "env": {**options["env"], **env}}, capture_output=True, timeout=120, check=False
+    )
 
 
 def attempts(study):

@@ -15,7 +15,18 @@ import requests
 pytest.importorskip("optuna_dashboard", reason="the environment of Forge has no tune")
 
 ROOT = Path(__file__).parent.parent.parent
-JOB = ("--prompt", "red apple", "--prompt", "tiger face", "--size", "256x256", "--steps", "2", "--sampler-name", "Euler")
+JOB = (
+    "--prompt",
+    "red apple",
+    "--prompt",
+    "tiger face",
+    "--size",
+    "256x256",
+    "--steps",
+    "2",
+    "--sampler-name",
+    "Euler",
+)
 CHOICES = 3
 
 
