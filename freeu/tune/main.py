@@ -60,6 +60,7 @@ def _worker_parser() -> argparse.ArgumentParser:
 
 def _best_parser() -> argparse.ArgumentParser:
     parser = _parser("best", "Print the best values so far, how sure they are, an infotext line and an API payload.")
+    parser.add_argument("--trial", type=int, metavar="N", help="Use this trial instead of the best.")
     parser.add_argument("--save", metavar="NAME", help="Save the values as a preset of your own in the WebUI.")
     parser.add_argument("--overwrite", action="store_true", help="Replace a preset of that name.")
     options.add_webui_options(parser, required=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -24,10 +24,10 @@ def run_best(options: argparse.Namespace) -> None:
     """Print the best trials, and save the first as a preset if asked. Raises SettingsError, and those of the WebUI."""
     storage, images = studies.open_storage(options.storage), studies.open_artifacts(options.images)
     study = Study(storage, options.study, images)
-    found = best_trials(study)
+    found = best_trials(study) if options.trial is None else [_find(study, options.trial)]
     if options.save:
         # Before the values are printed, so that an error is not missed.
-        saved = _save_preset(options, settings_of(study, found[0]))
+        saved = _save_preset(options, study, found)
     sys.stdout.write("\n".join(describe(study, trial) for trial in found))
     if options.save:
         sys.stdout.write(f"saved as the preset {saved}\n")
@@ -42,6 +42,13 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     if not study.trials(TrialState.COMPLETE):
         raise SettingsError("--study", study.name, "must have a finished trial")
     return list(study.optuna.best_trials)
+
+
+def _find(study: Study, number: int) -> FrozenTrial:
+    drawn = {trial.number: trial for trial in study.trials(TrialState.COMPLETE)}
+    if number not in drawn:
+        raise SettingsError("--trial", number, "must be the number of a finished trial")
+    return drawn[number]
 
 
 def rank(study: Study) -> Ranking:
@@ -65,7 +72,7 @@ def describe(study: Study, trial: FrozenTrial) -> str:
     payload = json.dumps({"alwayson_scripts": {"freeu": {"args": [settings.compact()]}}})
     lines = [
         f"trial {trial.number}: {name_values(study, trial)}",
-        *(_scores(study, trial) if study.plan.scores else _choices(study, rank(study))),
+        *(_scores(study, trial) if study.plan.scores else _choices(study, trial)),
         f"infotext: {infotext or 'none, because FreeU is off'}",
         f"API payload: {payload}",
     ]
@@ -79,13 +86,19 @@ def name_values(study: Study, trial: FrozenTrial) -> str:
     return OFF if label == OFF else f"{values} ({label})" if label else values
 
 
-def _choices(study: Study, ranking: Ranking) -> list[str]:
-    best, spread = ranking.best, ranking.spread.items()
-    return [
-        f"choices: {study.choices}; comparisons of this trial won: {best.won}, lost: {best.lost}",
-        f"probability that it is the best of {len(ranking.estimates)} trials: {best.probability_best:.0%}",
-        "likely values: " + ", ".join(f"{name} {one.mean:.2f} ± {one.deviation:.2f}" for name, one in spread),
-    ]
+def _choices(study: Study, trial: FrozenTrial) -> list[str]:
+    """Return what a person's choices say about a trial; nothing if it was not compared."""
+    ranking = rank(study)
+    spread, found = ranking.spread.items(), [one for one in ranking.estimates if one.trial == trial.number]
+    return (
+        []
+        if not found
+        else [
+            f"choices: {study.choices}; comparisons of this trial won: {found[0].won}, lost: {found[0].lost}",
+            f"probability that it is the best of {len(ranking.estimates)} trials: {found[0].probability_best:.0%}",
+            "likely values: " + ", ".join(f"{name} {one.mean:.2f} ± {one.deviation:.2f}" for name, one in spread),
+        ]
+    )
 
 
 def _scores(study: Study, trial: FrozenTrial) -> list[str]:
@@ -98,9 +111,13 @@ def _scores(study: Study, trial: FrozenTrial) -> list[str]:
     ]
 
 
-def _save_preset(options: argparse.Namespace, settings: Mapping[str, Any]) -> str:
+def _save_preset(options: argparse.Namespace, study: Study, trials: Sequence[FrozenTrial]) -> str:
+    if len(trials) > 1:
+        numbers = ", ".join(str(trial.number) for trial in trials)
+        raise SettingsError("--save", options.save, f"must come with --trial, because several are best: {numbers}")
+    settings = settings_of(study, trials[0])
     if not settings["enabled"]:
-        raise SettingsError("--save", options.save, "must be left out, because FreeU off is the best")
+        raise SettingsError("--save", options.save, "must be left out, because this trial is FreeU off")
     if not options.url:
         raise SettingsError("--url", "", "must be the WebUI in which --save makes a preset")
     return connect(options.url[0], options).save_preset(options.save, settings, overwrite=options.overwrite)

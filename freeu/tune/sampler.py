@@ -7,6 +7,7 @@ close to the best known one. `python -m benchmarks.tuning_choices` measures both
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,10 +15,19 @@ import torch
 from gpytorch.constraints import GreaterThan
 from gpytorch.kernels import MaternKernel
 from gpytorch.priors import GammaPrior
+from optuna.distributions import BaseDistribution
+from optuna.study import Study
+from optuna.trial import FrozenTrial
 from optuna_dashboard.preferential.samplers.gp import PreferentialGPSampler
+
+log = logging.getLogger(__name__)
 
 _KNOWN = 0.99
 """The share of the variance at the origin that is removed. With all of it, the covariance would be singular there."""
+
+
+JITTER = 1e-3
+"""Added to the variance of each point, so that rounding does not make the variance of a well-known point negative."""
 
 
 class PinnedKernel(MaternKernel):  # type: ignore[misc] # gpytorch has no types
@@ -39,12 +49,29 @@ class PinnedKernel(MaternKernel):  # type: ignore[misc] # gpytorch has no types
         second = super().forward(x2, self.origin.expand_as(x2[..., :1, :]))
         known = (first * second)[..., 0] if diag else first @ second.mT
         covariance: torch.Tensor = super().forward(x1, x2, diag=diag, **params) - _KNOWN * known
+        if torch.equal(x1, x2):
+            covariance = covariance + JITTER * (1 if diag else torch.eye(x1.shape[-2], dtype=x1.dtype))
         return covariance
+
+
+class ChoiceSampler(PreferentialGPSampler):  # type: ignore[misc]
+    """PreferentialGPSampler that suggests random values if its model fails numerically, instead of no trial."""
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the values to try; none, for random ones, without a choice or after a failure."""
+        try:
+            found: dict[str, Any] = super().sample_relative(study, trial, search_space)
+        except RuntimeError as error:  # those of torch and gpytorch for matrices that are not positive definite
+            log.warning("trial %d has random values, because the sampler failed: %s", trial.number, error)
+            return {}
+        return found
 
 
 def choice_sampler(
     off: Mapping[str, float], ranges: Mapping[str, Sequence[float]], seed: int | None = None
-) -> PreferentialGPSampler:
+) -> ChoiceSampler:
     """Return a sampler that learns from choices. Its study must be of the parameters in `ranges`.
 
     off: the values with FreeU off, which are those of a trial that is compared early.
@@ -52,4 +79,4 @@ def choice_sampler(
     """
     # The sampler scales parameters to 0..1 in their ranges, in alphabetical order.
     origin = [(off[name] - low) / (high - low) for name, (low, high) in sorted(ranges.items())]
-    return PreferentialGPSampler(kernel=PinnedKernel(torch.tensor(origin, dtype=torch.float64)), seed=seed)
+    return ChoiceSampler(kernel=PinnedKernel(torch.tensor(origin, dtype=torch.float64)), seed=seed)

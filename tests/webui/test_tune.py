@@ -102,7 +102,22 @@ def test_freeu_off_can_be_the_best(playground, tmp_path):
     assert '"args": [{"enabled": false' in best.stdout
     saved = run(tmp_path, "best", "--save", "nothing", "--url", playground.url)
     assert saved.returncode == 2
-    assert "--save must be left out, because FreeU off is the best, got 'nothing'" in saved.stderr
+    assert "--save must be left out, because this trial is FreeU off, got 'nothing'" in saved.stderr
+
+
+def test_of_several_best_trials_one_is_saved(playground, tmp_path):
+    scores = ("--score", "freeu.tune.scoring:contrast", "--score", "freeu.tune.scoring:few_clipped")
+    assert run(tmp_path, *scores, "--trials", "4", "--page", "0", "--url", playground.url, *JOB).returncode == 0
+    best = run(tmp_path, "best")
+    numbers = re.findall(r"^trial (\d+):", best.stdout, re.MULTILINE)
+    assert len(numbers) > 1
+    saved = run(tmp_path, "best", "--save", "one of several", "--url", playground.url)
+    assert f"--save must come with --trial, because several are best: {', '.join(numbers)}" in saved.stderr
+    last = ("best", "--trial", numbers[-1], "--save", "one of several", "--url", playground.url)
+    assert run(tmp_path, *last).returncode == 0
+    assert "one of several" in requests.get(f"{playground.url}/freeu/v1/presets").json()["presets"]
+    missing = run(tmp_path, "best", "--trial", "99")
+    assert "--trial must be the number of a finished trial, got 99" in missing.stderr
 
 
 def test_scores_and_a_second_run_that_continues(playground, tmp_path):
