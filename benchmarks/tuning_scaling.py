@@ -32,6 +32,7 @@ from benchmarks.report import FOLDER, Results, fill_readme, format_number, markd
 from benchmarks.stand_in import StandIn
 from freeu.atomic_file import replace_file
 from freeu.settings.settings import Settings
+from freeu.tune import storage as storages
 from freeu.tune import study as studies
 from freeu.tune.plan import Plan
 from freeu.tune.scoring import load_score
@@ -100,7 +101,7 @@ def measure_rate(url: str, workers: int, seconds: float) -> float:
         sampler="tpe",
         points=2,
     )
-    storage = studies.open_storage(url)
+    storage = storages.open_storage(url)
     studies.create(storage, STUDY, plan, TRIALS * workers, workers)
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(workers)
@@ -111,7 +112,7 @@ def measure_rate(url: str, workers: int, seconds: float) -> float:
             process.start()
         for process in processes:
             process.join()
-        trials = Study(storage, STUDY, studies.open_artifacts(images)).trials(TrialState.COMPLETE)
+        trials = Study(storage, STUDY, storages.open_artifacts(images)).trials(TrialState.COMPLETE)
     storage.engine.dispose()
     assert len(trials) == TRIALS * workers
     starts = [trial.datetime_start.timestamp() for trial in trials if trial.datetime_start]
@@ -154,7 +155,7 @@ def save_chart(results: Results) -> None:
 
 def _work(url: str, images: str, webui: str, start: Barrier) -> None:
     _quiet()
-    study = Study(studies.open_storage(url), STUDY, studies.open_artifacts(images))
+    study = Study(storages.open_storage(url), STUDY, storages.open_artifacts(images))
     worker = Worker(study, WebUI(webui), [load_score(SCORE)], threading.Event())
     start.wait()
     worker.run()

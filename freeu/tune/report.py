@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from freeu.atomic_file import replace_file
 from freeu.settings.parameter import SettingsError
-from freeu.tune import study as studies
+from freeu.tune import storage as storages
 from freeu.tune.plan import GRID, Plan, format_searched
 from freeu.tune.result import best_trials, describe, name_values, rank
 from freeu.tune.study import ERROR, IMAGES, Study
@@ -41,7 +41,7 @@ class Grid(NamedTuple):
 
 def run_report(options: argparse.Namespace) -> None:
     """Write the page. Raises SettingsError if nothing is drawn yet."""
-    storage, images = studies.open_storage(options.storage), studies.open_artifacts(options.images)
+    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
     text = render(Study(storage, options.study, images))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(options.out) as temporary:

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from freeu.settings.infotext import to_infotext
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
-from freeu.tune import study as studies
+from freeu.tune import storage as storages
 from freeu.tune.options import connect
 from freeu.tune.plan import format_searched
 from freeu.tune.preferences import Ranking, rank_trials
@@ -22,7 +22,7 @@ from freeu.tune.study import LABEL, OFF, Study
 
 def run_best(options: argparse.Namespace) -> None:
     """Print the best trials, and save the first as a preset if asked. Raises SettingsError, and those of the WebUI."""
-    storage, images = studies.open_storage(options.storage), studies.open_artifacts(options.images)
+    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
     study = Study(storage, options.study, images)
     found = best_trials(study) if options.trial is None else [_find(study, options.trial)]
     if options.save:

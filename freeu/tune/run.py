@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from freeu.tune import storage as storages
 from freeu.tune import study as studies
 from freeu.tune.options import connect, make_plan
 from freeu.tune.page import serve
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     answering = wait_for_answer(webuis, threading.Event())
     assert answering  # the event is never set
     plan = make_plan(options, answering)
-    storage, images = studies.open_storage(options.storage), studies.open_artifacts(options.images)
+    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
     studies.create(storage, options.study, plan, options.trials, len(webuis))
     study = Study(storage, options.study, images)
     with serve(study, *options.page) as address:
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
 
 def run_worker(options: argparse.Namespace) -> None:
     """Draw for a study that was made elsewhere, until it is finished or the user presses Ctrl-C."""
-    storage, images = studies.open_storage(options.storage), studies.open_artifacts(options.images)
+    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
     draw(Study(storage, options.study, images), [connect(url, options) for url in options.url])
 
 

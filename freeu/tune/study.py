@@ -8,7 +8,6 @@ without them has lost its worker: the next worker that asks for a trial fails it
 from __future__ import annotations
 
 import datetime
-import re
 import tempfile
 import threading
 import time
@@ -16,41 +15,30 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import optuna
-from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, upload_artifact
+from optuna.artifacts import upload_artifact
 from optuna.exceptions import (
     DuplicatedStudyError,
-    ExperimentalWarning,
     StorageInternalError,
     UpdateFinishedTrialError,
 )
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from optuna_dashboard import preferential, register_preference_feedback_component
 from optuna_dashboard.preferential._system_attrs import get_skipped_trial_ids
 from PIL import Image
-from sqlalchemy import event
 
 from freeu.settings.parameter import SettingsError
+from freeu.tune import storage as storages
 from freeu.tune.plan import GRID, PERSON, Plan
 from freeu.tune.sampler import choice_sampler
+from freeu.tune.storage import RETRY, Images
 
-# Heartbeats and retries are experimental for Optuna. Its version is pinned.
-warnings.filterwarnings("ignore", category=ExperimentalWarning)
-
-Images = FileSystemArtifactStore | Boto3ArtifactStore
-"""Where the images are."""
-
-HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 30
 ASK_SECONDS = 600
 """A RUNNING trial of this age that has never had a heartbeat lost its worker while the sampler suggested values."""
-
-MAX_RETRIES = 3
-RETRY = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
 
 SHOWN = 4
 """How many trials a person compares. Each WebUI draws one more meanwhile, so that the person does not wait."""
@@ -73,56 +61,6 @@ number from its first heartbeat on."""
 OFF = "FreeU off"
 CREATION_SECONDS = 60
 """How long another process may need to queue the first trials."""
-
-
-def open_storage(url: str) -> RDBStorage:
-    """Open a database, and create its tables. Raises SettingsError."""
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    # SQLAlchemy's own choice is another driver, which is not in requirements/tune.txt.
-    url = re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
-    # A worker waits while another one writes. A connection that the server has closed is opened again.
-    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    try:
-        storage = RDBStorage(
-            url,
-            engine_kwargs=options,
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
-            heartbeat_stale_trial_callback=RETRY,
-        )
-    except Exception as error:
-        # Neither the URL nor the driver's message, because both may contain a password.
-        rule = "must be the URL of a database that can be opened, such as sqlite:///freeu-tune/study.db"
-        raise SettingsError("--storage", url.partition(":")[0], f"{rule} ({type(error).__name__})") from error
-    if storage.engine.dialect.name == "sqlite":
-        _lock_transactions(storage)
-    return storage
-
-
-def _lock_transactions(storage: RDBStorage) -> None:
-    """Let one transaction of an SQLite file wait for the other from its begin, not from its first change.
-
-    Optuna reads a trial's state and then changes it. SQLite has no SELECT FOR UPDATE, so two workers could read the
-    same state and both take the trial.
-    """
-    storage.engine.dispose()  # connections that were opened before
-
-    @event.listens_for(storage.engine, "connect")
-    def connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # sqlite3 itself begins no transaction
-
-    @event.listens_for(storage.engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def open_artifacts(place: str) -> Images:
-    """Open the store for images: a folder, or s3://BUCKET, with the login and endpoint of AWS's environment."""
-    if place.startswith("s3://"):
-        return Boto3ArtifactStore(place.removeprefix("s3://").rstrip("/"))
-    Path(place).mkdir(parents=True, exist_ok=True)
-    return FileSystemArtifactStore(place)
 
 
 def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int) -> None:
@@ -272,7 +210,7 @@ class Study:
         trial.set_user_attr(TAKEN, trial.number)  # a queued copy inherits the attribute, but not the number
 
         def beat() -> None:
-            while not done.wait(HEARTBEAT_SECONDS):
+            while not done.wait(storages.HEARTBEAT_SECONDS):
                 with suppress(StorageInternalError):  # the next one may reach the database again
                     self.storage.record_heartbeat(trial_id)
 

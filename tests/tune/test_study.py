@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from freeu.settings.parameter import SettingsError
+from freeu.tune import storage as storages
 from freeu.tune import study as studies
 from freeu.tune.plan import PERSON
 from tests.tune.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan, run
@@ -25,10 +26,10 @@ def numbers(study, state):
 @pytest.mark.parametrize("sampler", ["tpe", PERSON])
 def test_a_trial_whose_heartbeats_stop_is_queued_again(storage_url, tmp_path, monkeypatch, sampler):
     """Heartbeats are as old as the database's clock says, which has whole seconds in SQLite."""
-    monkeypatch.setattr(studies, "GRACE_SECONDS", 1)
-    monkeypatch.setattr(studies, "HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(storages, "GRACE_SECONDS", 1)
+    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 1)
     study, other = make(storage_url, tmp_path, plan(sampler)), load(storage_url, tmp_path)
-    monkeypatch.setattr(studies, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 0.2)
     lost = study.take()
     with study.heartbeat(lost):
         time.sleep(3)
@@ -65,7 +66,7 @@ def test_retries_are_bounded(tmp_path):
         study.fail(trial, "no luck", retry=True)
         tries.append(trial.number)
     first = [trial.number for trial in attempts(study)[0]]
-    assert len(first) == 1 + studies.MAX_RETRIES
+    assert len(first) == 1 + storages.MAX_RETRIES
     assert len(study.failed()) == len(attempts(study))
     assert study.finished
 
@@ -90,7 +91,7 @@ def test_processes_never_take_the_same_trial(storage_url, tmp_path):
 
 @pytest.mark.slow
 def test_a_study_that_two_terminals_create_at_once_is_created_once(storage_url, tmp_path):
-    studies.open_storage(storage_url)
+    storages.open_storage(storage_url)
     with PROCESSES.Pool(3) as pool:
         pool.starmap(make, [(storage_url, tmp_path, plan(), 30)] * 3)
     assert len(attempts(load(storage_url, tmp_path))) == 30

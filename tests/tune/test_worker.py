@@ -10,6 +10,7 @@ from moto.server import ThreadedMotoServer
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from freeu.tune import storage as storages
 from freeu.tune import study as studies
 from freeu.tune import webui as client
 from freeu.tune import worker as workers
@@ -115,7 +116,7 @@ def test_a_study_ends_when_its_only_webui_always_fails(study, webui, monkeypatch
     webui.always[JOB] = faulty.OUT_OF_MEMORY
     monkeypatch.setattr(workers, "LONGEST_DELAY", 0.05)
     assert draw(study, webui) is None
-    assert [len(tries) for tries in attempts(study)] == [1 + studies.MAX_RETRIES] * 6
+    assert [len(tries) for tries in attempts(study)] == [1 + storages.MAX_RETRIES] * 6
     assert len(study.failed()) == 6
 
 
@@ -165,7 +166,7 @@ def test_a_trial_of_another_worker_is_left_to_it(study, webui):
     while not (running := study.trials(TrialState.RUNNING)):
         time.sleep(0.02)
     study.storage.set_trial_state_values(running[0]._trial_id, TrialState.FAIL)
-    studies.RETRY(study.optuna, study.storage.get_trial(running[0]._trial_id))
+    storages.RETRY(study.optuna, study.storage.get_trial(running[0]._trial_id))
     worker.join(60)
     assert worker.error is None
     check_all_drawn_once(study, 6)
@@ -195,7 +196,7 @@ def test_a_trial_is_given_back_while_its_values_are_chosen(study, webui, monkeyp
 
 
 def test_heartbeats_go_on_after_the_database_failed(study, monkeypatch):
-    monkeypatch.setattr(studies, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 0.05)
     beats = []
 
     def record(trial_id):
@@ -227,9 +228,9 @@ def bucket(monkeypatch):
 
 
 def test_images_in_s3(bucket, webui, tmp_path):
-    storage = studies.open_storage(f"sqlite:///{tmp_path}/study.db")
+    storage = storages.open_storage(f"sqlite:///{tmp_path}/study.db")
     studies.create(storage, "freeu", plan(scores=[CONTRAST]), 4, 1)
-    study = Study(storage, "freeu", studies.open_artifacts(bucket))
+    study = Study(storage, "freeu", storages.open_artifacts(bucket))
     assert draw(study, webui) is None
     check_all_drawn_once(study, 4)
     assert boto3.client("s3").list_objects_v2(Bucket="images")["KeyCount"] == 4
