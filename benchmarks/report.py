@@ -25,7 +25,6 @@ CHART = FOLDER.parent / "docs" / "performance.webp"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 """The lines of the README between which `save` writes the tables."""
 
-DEVICES = "cpu", "cuda"
 COLOURS = {"quiet": "#2a9d5c", "busy": "#8a8f98"}
 
 
@@ -54,8 +53,7 @@ def save(results: Results, device: torch.device) -> None:
         results = Results(results.environment, {name: tables[name] for name in TABLES if name in tables})
     with replace_file(path) as temporary:
         temporary.write_text(to_json(results), "utf-8")
-    files = [file for name in DEVICES if (file := path.with_name(f"{name}.json")).exists()]
-    fill_readme(BEGIN, END, "\n\n".join(to_markdown(_load(file)) for file in files))
+    fill_readme(BEGIN, END, "\n\n".join(to_markdown(_load(file)) for file in sorted(path.parent.glob("*.json"))))
     if device.type == "cpu" and "quiet" in results.tables:
         _save_chart(results, CHART)
 

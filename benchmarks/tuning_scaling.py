@@ -48,8 +48,9 @@ TRIALS = 12
 ROUNDS = 3
 STUDY = "scaling"
 SCORE = "freeu.tune.scoring:contrast"
+RESULTS = FOLDER / "results" / "tuning" / "machines.json"
 CHART = FOLDER.parent / "docs" / "tune-scaling.webp"
-BEGIN, END = "<!-- tuning: begin -->", "<!-- tuning: end -->"
+BEGIN, END = "<!-- machines: begin -->", "<!-- machines: end -->"
 COLOURS = {"SQLite": "#2a9d5c", "PostgreSQL": "#3b6fb6"}
 
 Row = Mapping[str, Spread]
@@ -69,7 +70,8 @@ def main() -> None:
         results = Results(_environment(server), measure(server))
     sys.stdout.write(f"\n{to_markdown(results)}\n")
     if options.save:
-        with replace_file(FOLDER / "results" / "tuning.json") as temporary:
+        RESULTS.parent.mkdir(exist_ok=True)
+        with replace_file(RESULTS) as temporary:
             temporary.write_text(to_json(results), "utf-8")
         fill_readme(BEGIN, END, to_markdown(results))
         save_chart(results)
