@@ -136,6 +136,7 @@ def test_no_password_of_a_database_is_printed(tmp_path):
     assert "secret" not in found.stderr
 
 
+@pytest.mark.slow
 def test_one_study_from_two_terminals(webui, tmp_path):
     """Both make the study in the same SQLite file, and draw with the same WebUI."""
     webui.seconds = 0.05

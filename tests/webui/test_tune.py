@@ -13,6 +13,7 @@ import pytest
 import requests
 
 pytest.importorskip("optuna_dashboard", reason="the environment of Forge has no tune")
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
 JOB = (
