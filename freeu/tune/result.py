@@ -106,7 +106,7 @@ def _scores(study: Study, trial: FrozenTrial) -> list[str]:
     labelled = [other for other in study.trials(TrialState.COMPLETE) if LABEL in other.user_attrs]
     by_name = {"this": trial, **{str(other.user_attrs[LABEL]): other for other in labelled}}
     return [
-        f"{score}: " + ", ".join(f"{format_searched(other.values[n])} ({name})" for name, other in by_name.items())
+        f"{score}: " + ", ".join(f"{other.values[n]:.4g} ({name})" for name, other in by_name.items())
         for n, score in enumerate(study.plan.scores)
     ]
 
