@@ -41,14 +41,15 @@ class Outcome(NamedTuple):
 def variants(common: Mapping[str, str], labelled: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Settings]:
     """Return the settings to compare by label: FreeU off, and FreeU on with each of the `labelled` values.
 
-    Without `labelled` values, FreeU is on in both versions, or in the version that `common` names. `common` values
-    apply to every variant that does not set them itself. Raises SettingsError.
+    Without `labelled` values, FreeU is on in both versions, or in the version that `common` names, and once more with
+    the contrast kept. `common` values apply to every variant that does not set them itself. Raises SettingsError.
     """
-    if labelled:
-        return {"FreeU off": OFF, **{name: Settings.parse({**common, **values}) for name, values in labelled.items()}}
-    versions = [common["version"]] if "version" in common else ["1", "2"]
-    on = {f"FreeU version {version}": Settings.parse({**common, "version": version}) for version in versions}
-    return {"FreeU off": OFF, **on}
+    if not labelled:
+        versions = [common["version"]] if "version" in common else ["1", "2"]
+        labelled = {f"FreeU version {version}": {"version": version} for version in versions}
+        if "keep_contrast" not in common:
+            labelled[f"version {versions[-1]}, contrast kept"] = {"version": versions[-1], "keep_contrast": "1"}
+    return {"FreeU off": OFF, **{name: Settings.parse({**common, **values}) for name, values in labelled.items()}}
 
 
 def generate(model: TextToImage, job: Job, variants: Mapping[str, Settings]) -> list[Outcome]:
@@ -79,8 +80,9 @@ def save_comparison(prompts: Sequence[str], outcomes: Sequence[Outcome], path: P
 
 def report(outcomes: Sequence[Outcome]) -> str:
     """Return one line per variant: time per step, and the number of decoder blocks edited."""
+    width = max(len(outcome.label) for outcome in outcomes)
     return "\n".join(
-        f"{outcome.label:16} {outcome.seconds_per_step * 1000:6.1f} ms per step, "
+        f"{outcome.label:{width}} {outcome.seconds_per_step * 1000:6.1f} ms per step, "
         f"{outcome.result.edited_blocks:4} decoder blocks edited"
         for outcome in outcomes
     )

@@ -116,6 +116,14 @@ def test_intervals_have_their_nominal_coverage():
     assert 88 <= sum(one.low <= 3 <= one.high for one in found) <= 100
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_an_interval_contains_its_estimate_also_if_resamples_are_biased(seed):
+    features, others = torch.randn((2, 12, 8), generator=torch.Generator().manual_seed(seed)).unbind()
+    distance = lambda i: torch.tensor([statistics.frechet_distance(others, features[i])])  # noqa: E731
+    found = statistics.bootstrap(distance, 12, 50)[0]
+    assert found.low < found.mean < found.high
+
+
 def test_values_of_a_bootstrap_come_from_the_same_resamples():
     values = torch.randn(20, generator=torch.Generator().manual_seed(1))
     both = statistics.bootstrap(lambda i: torch.stack([values[i].mean(), (values[i] + 1).mean()]), 20)
@@ -244,17 +252,21 @@ def test_an_unknown_figure_is_named(capsys):
 
 
 def test_unfinished_models_are_compared_with_controls(unfinished):
-    result = unfinished_models.gain(unfinished)
-    rows = {(row["training"], row["variant"]): row for row in result.table}
+    spaces = scores.feature_spaces(unfinished.model, unfinished.data)
+    found = [row for one in unfinished.subjects for row in gains.measure_subject(one, spaces, unfinished.images)]
+    rows = {(row["training"], row["variant"]): row for row in found if row["sampler steps"] == gains.STEPS}
     off = rows[1, "off"]
     assert off["distance, change from off"] == off["model, change from off"] == (0, 0, 0)
     assert rows[1, "version 1"]["distance"].mean > off["distance"].mean
     assert rows[1, "version 1"]["clipped"].mean > rows[1, "version 1, contrast kept"]["clipped"].mean
-    assert {row["values"] for row in result.table} > {"version 2", "off, guidance 6", "off, contrast 1.2"}
+    assert {row["values"] for row in found} > {"version 2", "off, guidance 6", "off, contrast 1.2"}
     assert "held out, change from off" in off
     assert "held out, change from off" not in rows[2, "off"]
     assert len({row["distance"].mean for (steps, _), row in rows.items() if steps == 1}) >= 9
+    result = unfinished_models.gain(unfinished)
     assert all(claim.numbers.keys() == {"after_1"} for claim in result.claims)
+    assert {row["variant"] for row in result.table} == set(unfinished_models.TABLE.values())
+    assert all(row.keys() == unfinished_models.COLUMNS.keys() for row in result.table)
 
 
 def test_images_are_generated_once(unfinished, monkeypatch):

@@ -170,7 +170,7 @@ def test_the_demo_saves_webp(capsys, tmp_path):
     status, _, _ = run(capsys, "demo", "--prompt", "pear", "--steps", "2", "--out", str(tmp_path / "a.webp"))
     assert status == 0
     with Image.open(tmp_path / "a.webp") as sheet:
-        assert (sheet.format, sheet.height) == ("WEBP", HEADING_HEIGHT + 3 * (CELL_SIZE + GAP))
+        assert (sheet.format, sheet.height) == ("WEBP", HEADING_HEIGHT + 4 * (CELL_SIZE + GAP))
 
 
 def test_webp_is_smaller_than_png_and_nearly_equal(tmp_path):
@@ -192,16 +192,18 @@ def test_the_demo_compares_off_with_both_versions(capsys, tmp_path):
         capsys, "demo", "--prompt", "red apple", "--prompt", "pear", "--steps", "3", "--out", str(out)
     )
     assert status == 0
-    assert [line[:16].strip() for line in text.splitlines()[:3]] == ["FreeU off", "FreeU version 1", "FreeU version 2"]
+    labels = ["FreeU off", "FreeU version 1", "FreeU version 2", "version 2, contrast kept"]
+    assert [line[: len(labels[-1])].rstrip() for line in text.splitlines()[:4]] == labels
     assert f"{3 * EDITED_BLOCKS} decoder blocks edited" in text
     with Image.open(out) as image:
         sheet = np.asarray(image.convert("RGB")).astype(int)
-    assert sheet.shape[0] == HEADING_HEIGHT + 3 * (CELL_SIZE + GAP)
+    assert sheet.shape[0] == HEADING_HEIGHT + 4 * (CELL_SIZE + GAP)
     tops = range(HEADING_HEIGHT, sheet.shape[0], CELL_SIZE + GAP)
-    off, version_1, version_2 = (sheet[top : top + CELL_SIZE, -(CELL_SIZE + GAP) : -GAP] for top in tops)
+    off, version_1, version_2, kept = (sheet[top : top + CELL_SIZE, -(CELL_SIZE + GAP) : -GAP] for top in tops)
     assert abs(off - version_1).mean() > 1
     assert abs(off - version_2).mean() > 1
     assert abs(version_1 - version_2).mean() > 0.1
+    assert abs(off - kept).mean() < abs(off - version_2).mean()
     once = out.read_bytes()
     run(capsys, "demo", "--prompt", "red apple", "--prompt", "pear", "--steps", "3", "--out", str(out))
     assert out.read_bytes() == once
@@ -240,9 +242,14 @@ def test_invalid_options_are_named(capsys, tmp_path, monkeypatch, arguments, mes
     assert not list(tmp_path.iterdir())
 
 
-def test_variants_without_labels_are_the_versions():
-    assert list(demo.variants({})) == ["FreeU off", "FreeU version 1", "FreeU version 2"]
-    assert list(demo.variants({"version": "1", "b1": "1.1"}).values()) == [OFF, Settings(version="1", b1=1.1)]
+def test_variants_without_labels_are_the_versions_and_the_contrast_kept():
+    kept = "version 2, contrast kept"
+    assert list(demo.variants({})) == ["FreeU off", "FreeU version 1", "FreeU version 2", kept]
+    assert demo.variants({})[kept] == Settings(version="2", keep_contrast=1)
+    one = Settings(version="1", b1=1.1)
+    assert list(demo.variants({"version": "1", "b1": "1.1"}).values()) == [OFF, one, one.replace(keep_contrast=1)]
+    half = {"version": "1", "keep_contrast": "0.5"}
+    assert list(demo.variants(half).values()) == [OFF, Settings(version="1", keep_contrast=0.5)]
 
 
 def test_words_are_listed(capsys, shipped):

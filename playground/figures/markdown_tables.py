@@ -34,7 +34,7 @@ def claims_table(result: Mapping[str, Any]) -> str:
         f"| {claim['statement']} | {claim['measurement']}. | {'yes' if claim['holds'] else 'no'} |"
         for claim in result["claims"]
     ]
-    table = "\n".join(["| claim of the paper | measured here | holds |", "| --- | --- | --- |", *rows])
+    table = "\n".join(["| claim | measured here | holds |", "| --- | --- | --- |", *rows])
     return f"{table}\n\n{_data_table(result['columns'], result['table'])}" if "table" in result else table
 
 

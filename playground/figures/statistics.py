@@ -43,7 +43,10 @@ class Interval(NamedTuple):
 def bootstrap(
     statistic: Callable[[Tensor], Tensor], count: int, resamples: int = RESAMPLES, seed: int = 1
 ) -> list[Interval]:
-    """Return a percentile bootstrap interval for each value of `statistic`.
+    """Return a bootstrap interval for each value of `statistic`.
+
+    These are percentiles, moved so that their median is the estimate. Without the move, an interval can lie beside its
+    estimate: a resample has fewer different items, and a Frechet distance is larger for fewer.
 
     statistic: maps the indices (N,) of a resample of `count` items to values (V,). All values of a call come from the
         same resample, so a value may be the difference of two others.
@@ -54,7 +57,8 @@ def bootstrap(
         [statistic(torch.randint(count, (count,), generator=generator)).double() for _ in range(resamples)]
     )
     tail = (1 - COVERAGE) / 2
-    low, high = resampled.quantile(tail, dim=0), resampled.quantile(1 - tail, dim=0)
+    low, middle, high = (resampled.quantile(share, dim=0) for share in (tail, 0.5, 1 - tail))
+    low, high = estimate + low - middle, estimate + high - middle
     return [Interval(*values) for values in zip(estimate.tolist(), low.tolist(), high.tolist(), strict=True)]
 
 

@@ -11,10 +11,11 @@ from freeu.diagnostics.spectrum import color_stats
 from playground import images
 from playground.figures import gains, plots
 from playground.figures.experiment import Experiment
-from playground.figures.gains import AUTHORS, CHOOSERS, KEPT, best, change
+from playground.figures.gains import AUTHORS, CHOOSERS, KEPT, LEVELS, best, change
 from playground.figures.results import Claim, FigureResult
 from playground.figures.scores import feature_spaces
 from playground.figures.statistics import Interval, mean
+from playground.figures.subjects import Subject
 from playground.figures.trials import OFF_TRIAL, authors, generate
 
 TITLES = {"distance": "Distance to the prompted picture", "model": "Fréchet distance (features: model)"}
@@ -31,19 +32,24 @@ COLUMNS = {
     "training": "steps of training",
     "variant": "variant",
     "values": "values",
-    "distance": "distance",
-    change("distance"): "change in %",
-    change("held out"): "change in %, held out",
-    change("pixels"): "Fréchet, pixels: change in %",
-    "model": "Fréchet, model",
-    change("model"): "change in %",
+    change("distance"): "distance: change in %",
+    change("model"): "Fréchet distance: change in %",
     "recall": "recall",
     "clipped": "clipped pixels",
     "saturation": "saturation",
     "detail": "detail",
 }
-NOT_SHOWN = ("lead", "off, guidance 4.5", "mean of all pictures")
-"""Variants that the table leaves out."""
+TABLE = {
+    "off": "FreeU off",
+    "version 1": "version 1",
+    "version 2": "version 2",
+    KEPT: "version 2, contrast kept",
+    best("FreeU", "distance"): "FreeU, smallest distance",
+    best("FreeU", "model"): "FreeU, smallest Fréchet distance",
+    best("guidance", "model"): "off, best guidance",
+    best("contrast", "model"): "off, best contrast",
+}
+"""The variants in the table."""
 
 SAMPLES, CELL_SIZE = 6, 96
 Rows = Sequence[Mapping[str, Any]]
@@ -62,8 +68,7 @@ def gain(experiment: Experiment) -> FigureResult:
     panels = {TITLES[name]: {label: line(variant, name) for variant, label in LINES.items()} for name in CHOOSERS}
     plot = plots.trends(panels, [subject.steps for subject in subjects], "steps of training", "change in %")
     unfinished = [subject.steps for subject in subjects if subject.held_out]
-    shown = [{name: row[name] for name in COLUMNS if name in row} for row in table if row["variant"] not in NOT_SHOWN]
-    return FigureResult(plot, _claims(rows, unfinished), shown, COLUMNS)
+    return FigureResult(plot, _claims(rows, unfinished), _shown(table, subjects), COLUMNS)
 
 
 def samples(experiment: Experiment) -> FigureResult:
@@ -85,6 +90,17 @@ def samples(experiment: Experiment) -> FigureResult:
     rows = [[images.to_image(generated[n], CELL_SIZE) for n in columns] for generated in found.values()]
     sheet = plots.sheet(rows, row_labels=[name.replace(", ", ",\n") for name in found])
     return FigureResult(sheet, [_clipping_claim(version, found) for version in "12"])
+
+
+def _shown(table: Rows, subjects: Sequence[Subject]) -> list[dict[str, Any]]:
+    """Return the rows that the page shows: every second model and the last. Levels have no interval there."""
+    steps = {subject.steps for subject in (*subjects[1::2], subjects[-1])}
+    rows = [row for row in table if row["training"] in steps and row["variant"] in TABLE]
+    levels = [{name: f"{row[name].mean:.3f}" for name in LEVELS} for row in rows]
+    return [
+        {**{name: row[name] for name in COLUMNS}, **level, "variant": TABLE[row["variant"]]}
+        for row, level in zip(rows, levels, strict=True)
+    ]
 
 
 def _clipping_claim(version: str, found: Mapping[str, Tensor]) -> Claim:
