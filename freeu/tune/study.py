@@ -18,11 +18,7 @@ from pathlib import Path
 
 import optuna
 from optuna.artifacts import upload_artifact
-from optuna.exceptions import (
-    DuplicatedStudyError,
-    StorageInternalError,
-    UpdateFinishedTrialError,
-)
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.study import StudyDirection
@@ -41,7 +37,7 @@ ASK_SECONDS = 600
 """A RUNNING trial of this age that has never had a heartbeat lost its worker while the sampler suggested values."""
 
 SHOWN = 4
-"""How many trials a person compares. Each WebUI draws one more meanwhile, so that the person does not wait."""
+"""How many trials a person compares. Each WebUI draws one more, so that the person does not wait."""
 
 SAMPLERS: Mapping[str, Callable[[], BaseSampler]] = {
     "tpe": TPESampler,
@@ -102,7 +98,7 @@ def _queue(study: optuna.Study, plan: Plan, trials: int) -> None:
 
 
 def _is_planned(trial: FrozenTrial) -> bool:
-    """Return True for a trial that was queued, but for the copies of one that failed."""
+    """Return True for a queued trial that is not the copy of a failed one."""
     return _was_queued(trial) and not RETRY.retry_history(trial)
 
 
@@ -195,7 +191,7 @@ class Study:
         if not (self.preferential.should_generate() if self.preferential else self.trials(TrialState.WAITING)):
             return None
         with warnings.catch_warnings():
-            # Heartbeats without `optimize` are meant. The sampler is random until the first choice.
+            # Optuna warns of heartbeats without `optimize`, and of random values before the first choice.
             warnings.simplefilter("ignore")
             trial = self.optuna.ask(self.plan.distributions)
         if not self.preferential and not _was_queued(self._frozen(trial)):
@@ -206,15 +202,15 @@ class Study:
     @contextmanager
     def heartbeat(self, trial: Trial) -> Iterator[None]:
         """Record that the trial's worker is alive, until the block ends."""
-        trial_id, done = self._trial_id(trial), threading.Event()
-        trial.set_user_attr(TAKEN, trial.number)  # a queued copy inherits the attribute, but not the number
+        trial_id, done = trial._trial_id, threading.Event()
 
         def beat() -> None:
             while not done.wait(storages.HEARTBEAT_SECONDS):
                 with suppress(StorageInternalError):  # the next one may reach the database again
                     self.storage.record_heartbeat(trial_id)
 
-        self.storage.record_heartbeat(trial_id)
+        self.storage.record_heartbeat(trial_id)  # before the attribute, or a worker lost between them is never found
+        trial.set_user_attr(TAKEN, trial.number)  # a queued copy inherits the attribute, but not the number
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
         try:
@@ -224,7 +220,7 @@ class Study:
             thread.join()
 
     def finish(self, trial: Trial, image: Image.Image, scores: Sequence[float]) -> bool:
-        """Store a trial's image and scores. Return False if the trial was given to another worker meanwhile."""
+        """Store a trial's image and scores. Return False if another worker has the trial now."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "images.png"
             image.save(path)
@@ -247,7 +243,7 @@ class Study:
         try:
             for name, value in attributes.items():
                 trial.set_user_attr(name, value)
-            return self.storage.set_trial_state_values(self._trial_id(trial), state, values)
+            return self.storage.set_trial_state_values(trial._trial_id, state, values)
         except UpdateFinishedTrialError:
             return False
 
@@ -265,8 +261,5 @@ class Study:
         skipped = set(get_skipped_trial_ids(self.storage.get_study_system_attrs(self.id)))
         return {trial.number for trial in self.trials() if trial._trial_id in skipped}
 
-    def _trial_id(self, trial: Trial) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(self.id, trial.number)
-
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        return self.storage.get_trial(self._trial_id(trial))
+        return self.storage.get_trial(trial._trial_id)

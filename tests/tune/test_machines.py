@@ -12,6 +12,7 @@ import httpx
 import pytest
 from optuna.trial import TrialState
 
+from freeu.tune.study import TAKEN
 from tests.tune.studies import ROOT, attempts, check_all_drawn_once, command, load, make, plan
 
 TRIALS = 60
@@ -61,10 +62,13 @@ def wait_until(condition, seconds):
 
 
 def kill_in_mid_trial(worker, study):
-    """Kill a worker while it draws, and return the trial. A stopped process is the only one whose trial stays."""
+    """Kill a worker while it draws, and return the trial. A stopped process is the only one whose trial stays.
+
+    A trial without a heartbeat is not drawn yet: test_study.py tests the loss of its worker, which takes longer.
+    """
     while True:
         worker.send_signal(signal.SIGSTOP)
-        running = {trial.number for trial in study.trials(TrialState.RUNNING)}
+        running = {one.number for one in study.trials(TrialState.RUNNING) if one.user_attrs.get(TAKEN) == one.number}
         drawn = len(study.trials(TrialState.COMPLETE))
         wait_until(lambda drawn=drawn: len(study.trials(TrialState.COMPLETE)) >= drawn + 4, 60)
         if left := running & {trial.number for trial in study.trials(TrialState.RUNNING)}:

@@ -59,6 +59,18 @@ def test_a_trial_that_is_lost_before_its_first_heartbeat_is_queued_again(storage
     assert [lost.number] in [history(trial) for trial in study.trials()]
 
 
+def test_a_trial_that_is_lost_during_its_first_heartbeat_is_queued_again(storage_url, tmp_path, monkeypatch):
+    study = make(storage_url, tmp_path, plan())
+    lost = study.take()
+    with monkeypatch.context() as patch:
+        patch.setattr(study.storage, "record_heartbeat", lambda trial_id: 1 / 0)
+        with pytest.raises(ZeroDivisionError), study.heartbeat(lost):
+            pass
+    monkeypatch.setattr(studies, "ASK_SECONDS", 0)
+    study.take()
+    assert numbers(study, TrialState.FAIL) == [lost.number]
+
+
 def test_retries_are_bounded(tmp_path):
     study = make(f"sqlite:///{tmp_path}/study.db", tmp_path, plan(), trials=1)
     tries = []
