@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -12,10 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.measure import spread
+from benchmarks.report import FOLDER, fill_readme, markdown_table
 from freeu.atomic_file import replace_file
 
-FOLDER = Path(__file__).parent
-README = FOLDER / "README.md"
 RESULTS = FOLDER / "results" / "tuning" / "choices.json"
 CHART = FOLDER.parent / "docs" / "tune-choices.webp"
 BEGIN, END = "<!-- tuning: begin -->", "<!-- tuning: end -->"
@@ -61,9 +59,7 @@ def save(results: Results) -> None:
     """Write the results to results/tuning/choices.json, the tables to the README, and the chart."""
     with replace_file(RESULTS) as temporary:
         temporary.write_text(_to_json(results), "utf-8")
-    before, _, rest = README.read_text("utf-8").partition(BEGIN)
-    with replace_file(README) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n\n{to_markdown(results)}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+    fill_readme(BEGIN, END, to_markdown(results))
     _save_chart(results)
 
 
@@ -88,11 +84,11 @@ def to_markdown(results: Results) -> str:
     return "\n\n".join(
         [
             f"Measured on {environment['date']} on {environment['machine']} with {environment['versions']}.",
-            _table([f"utility, {len(people)} people", *counts, "wrong choices"], found),
-            _table(
+            markdown_table([f"utility, {len(people)} people", *counts, "wrong choices"], found),
+            markdown_table(
                 ["estimate of the best trial", *counts, "said to be the best", "is the best"], _estimate_rows(results)
             ),
-            _table(
+            markdown_table(
                 ["one suggestion", "seconds"], [[name, f"{spread(v).median:.2g}"] for name, v in results.asking.items()]
             ),
         ]
@@ -115,11 +111,6 @@ def _cell(values: Sequence[float]) -> str:
     """Return the mean and, in brackets, the lower quartile, the median and the upper quartile."""
     low, median, high = (f"{value:.2f}" for value in spread(values))
     return f"{np.mean(values):.2f} ({low}, {median}, {high})"
-
-
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *body])
 
 
 def _to_json(results: Results) -> str:
