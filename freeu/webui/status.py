@@ -43,7 +43,7 @@ def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None
 
 
 def _count_blocks(unet: nn.Module, stage_map: str) -> Counter[int | None]:
-    """Return the number of decoder blocks of each stage. A job may replace the model's blocks meanwhile."""
+    """Return the number of decoder blocks of each stage. A job may replace the model's blocks at the same time."""
     try:
         return Counter(block.stage for block in decoder_blocks(unet, stage_map))
     except UnsupportedUNetError:

@@ -28,7 +28,7 @@ _NUMBERS = re.compile(
 """A value of a numeric axis. The host takes more for a range, such as 1e-05 and 0--1, which it cannot convert then."""
 
 _CRITICAL: Mapping[str, Callable[[Sequence[Any]], Any]] = {"start": max, "stop": min}
-"""Picks the value that is invalid, beside the other axes' values, if any of them is: `start` must be at most `stop`."""
+"""Picks the value that is invalid with the values of the other axes, if any is: `start` must be at most `stop`."""
 
 CheckCell = Callable[[Any, Mapping[str, Any]], object]
 """Takes a plot's `p` and the values of one cell; raises SettingsError if they do not go together."""

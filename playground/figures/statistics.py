@@ -45,8 +45,8 @@ def bootstrap(
 ) -> list[Interval]:
     """Return a bootstrap interval for each value of `statistic`.
 
-    These are percentiles, moved so that their median is the estimate. Without the move, an interval can lie beside its
-    estimate: a resample has fewer different items, and a Frechet distance is larger for fewer.
+    These are percentiles, moved so that their median is the estimate. Without the move, an interval may not contain
+    its estimate: a resample has fewer different items, and a Frechet distance is larger for fewer.
 
     statistic: maps the indices (N,) of a resample of `count` items to values (V,). All values of a call come from the
         same resample, so a value may be the difference of two others.
