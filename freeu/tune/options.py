@@ -12,7 +12,8 @@ from typing import Any
 from freeu.settings.parameter import SettingsError, format_value
 from freeu.tune.page import LOOPBACK
 from freeu.tune.plan import GRID, PERSON, Plan, parse_ranges
-from freeu.tune.study import SAMPLERS
+from freeu.tune.storage import open_artifacts, open_storage
+from freeu.tune.study import SAMPLERS, Study
 from freeu.tune.webui import WebUI
 
 LOGIN = "FREEU_API_AUTH"
@@ -81,6 +82,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     page = parser.add_argument_group("page")
     page.add_argument("--page", type=_address, default=(LOOPBACK, 8080), metavar="[HOST:]PORT",
         help=f"Where the page listens. Default: {LOOPBACK}:8080. It has no login.")  # fmt: skip
+
+
+def open_study(options: argparse.Namespace) -> Study:
+    """Return the study that the options name. Raises SettingsError."""
+    return Study(open_storage(options.storage), options.study, open_artifacts(options.images))
 
 
 def connect(url: str, options: argparse.Namespace) -> WebUI:

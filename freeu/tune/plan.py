@@ -19,10 +19,10 @@ PERSON, GRID = "person", "grid"
 """The samplers that are not Optuna's: a person's choices, and a queue of all points of a grid."""
 
 PAPER_RANGES = {"b": (1.0, 1.6), "s": (0.0, 1.0)}
-"""Where the paper looks: stronger backbones, weaker skips. All other parameters have the table's range."""
+"""The ranges of the paper: stronger backbones, weaker skips. All other parameters have the table's range."""
 
-NEUTRAL = 1.0
-"""The value of all factors that change nothing."""
+FACTORS, NEUTRAL = ("b", "s", "high"), 1.0
+"""The parameters of a stage that multiply features, and the value with which they change nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class Plan:
 
     def off(self) -> dict[str, float]:
         """Return the point of the ranges that is closest to FreeU off."""
-        return self._clip({name: NEUTRAL if is_factor(name) else self.settings[name] for name in self.ranges})
+        return self._clip(
+            {name: NEUTRAL if _without_stage(name) in FACTORS else self.settings[name] for name in self.ranges}
+        )
 
     def preset_values(self) -> dict[str, float]:
         """Return the point of the ranges that is closest to the plan's settings."""
@@ -100,9 +102,9 @@ def format_searched(value: float) -> str:
     return format_number(round(value, DIGITS))
 
 
-def is_factor(name: str) -> bool:
-    """Return True for b1, s2 and the like."""
-    return name.rstrip("0123456789") in ("b", "s", "high") and name[-1].isdecimal()
+def _without_stage(name: str) -> str:
+    """Return "b" for "b1"."""
+    return name.rstrip("123")
 
 
 def parse_ranges(texts: Sequence[str], properties: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
@@ -119,7 +121,7 @@ def parse_ranges(texts: Sequence[str], properties: Mapping[str, Mapping[str, Any
         if name in ranges:
             raise SettingsError("--over", text, "must have each parameter once")
         lowest, highest = float(numbers[name]["minimum"]), float(numbers[name]["maximum"])
-        low, high = _parse_limits(text, limits) if equals else PAPER_RANGES.get(name.rstrip("123"), (lowest, highest))
+        low, high = _parse_limits(text, limits) if equals else PAPER_RANGES.get(_without_stage(name), (lowest, highest))
         if not lowest <= low < high <= highest:
             limits = f"{format_number(lowest)} <= LOW < HIGH <= {format_number(highest)}"
             raise SettingsError("--over", text, f"must be {name}=LOW:HIGH with {limits}")

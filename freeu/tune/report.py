@@ -17,8 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from freeu.atomic_file import replace_file
 from freeu.settings.parameter import SettingsError
-from freeu.tune import storage as storages
+from freeu.tune.options import open_study
 from freeu.tune.plan import GRID, Plan, format_searched
+from freeu.tune.preferences import Ranking
 from freeu.tune.result import best_trials, describe, name_values, rank
 from freeu.tune.study import ERROR, IMAGES, Study
 
@@ -41,8 +42,7 @@ class Grid(NamedTuple):
 
 def run_report(options: argparse.Namespace) -> None:
     """Write the page. Raises SettingsError if nothing is drawn yet."""
-    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
-    text = render(Study(storage, options.study, images))
+    text = render(open_study(options))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(options.out) as temporary:
         temporary.write_text(text, "utf-8")
@@ -53,13 +53,14 @@ def render(study: Study) -> str:
     trials = {trial.number: trial for trial in study.trials(TrialState.COMPLETE)}
     if not trials:
         raise SettingsError("--study", study.name, "must have a finished trial")
-    merits = _merits(study, trials)
+    ranking = rank(study) if study.comparisons() else None
+    merits = _merits(study, trials, ranking)
     ordered = [_card(study, trials[number]) for number in _best_first(merits)]
     page = Environment(autoescape=True).from_string(TEMPLATE.read_text("utf-8"))
     return page.render(
         name=study.name,
         plan=study.plan,
-        best=[describe(study, trial) for trial in best_trials(study)] if merits else [],
+        best=[describe(study, trial, ranking) for trial in best_trials(study, ranking)] if merits else [],
         plots={name: _svg(_plot(found, trials, study.plan)) for name, found in merits.items()},
         top=ordered[:SHOWN],
         bottom=ordered[SHOWN:][-SHOWN:],
@@ -68,10 +69,10 @@ def render(study: Study) -> str:
     )
 
 
-def _merits(study: Study, trials: Trials) -> dict[str, Merits]:
+def _merits(study: Study, trials: Trials, ranking: Ranking | None) -> dict[str, Merits]:
     """Return scores or utilities by name; none without scores and choices."""
-    if study.comparisons():
-        return {"utility": {one.trial: one.utility for one in rank(study).estimates}}
+    if ranking:
+        return {"utility": {estimate.trial: estimate.utility for estimate in ranking.estimates}}
     names = enumerate(study.plan.scores)
     return {name: {number: trial.values[n] for number, trial in trials.items()} for n, name in names}
 

@@ -13,30 +13,29 @@ from optuna.trial import FrozenTrial, TrialState
 from freeu.settings.infotext import to_infotext
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
-from freeu.tune import storage as storages
-from freeu.tune.options import connect
+from freeu.tune.options import connect, open_study
 from freeu.tune.plan import format_searched
 from freeu.tune.preferences import Ranking, rank_trials
 from freeu.tune.study import LABEL, OFF, Study
 
 
 def run_best(options: argparse.Namespace) -> None:
-    """Print the best trials, and save the first as a preset if asked. Raises SettingsError, and those of the WebUI."""
-    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
-    study = Study(storage, options.study, images)
-    found = best_trials(study) if options.trial is None else [_find(study, options.trial)]
+    """Print the best trials, and save the first as a preset if asked. Raises the errors of `WebUI` too."""
+    study = open_study(options)
+    ranking = rank(study)
+    found = best_trials(study, ranking) if options.trial is None else [_find(study, options.trial)]
     if options.save:
         # Before the values are printed, so that an error is not missed.
         saved = _save_preset(options, study, found)
-    sys.stdout.write("\n".join(describe(study, trial) for trial in found))
+    sys.stdout.write("\n".join(describe(study, trial, ranking) for trial in found))
     if options.save:
         sys.stdout.write(f"saved as the preset {saved}\n")
 
 
-def best_trials(study: Study) -> list[FrozenTrial]:
-    """Return the best trial, or with several scores all that no other trial beats. Raises SettingsError."""
-    if study.preferential:
-        return [study.trials()[rank(study).best.trial]]
+def best_trials(study: Study, ranking: Ranking | None) -> list[FrozenTrial]:
+    """Return the best trial; with several scores, every trial that no other one beats. Raises SettingsError."""
+    if ranking:
+        return [study.trials()[ranking.best.trial]]
     if not study.plan.scores:
         raise SettingsError("--study", study.name, "must have scores or a person's choices", "See `report` for a grid")
     if not study.trials(TrialState.COMPLETE):
@@ -51,8 +50,10 @@ def _find(study: Study, number: int) -> FrozenTrial:
     return drawn[number]
 
 
-def rank(study: Study) -> Ranking:
-    """Return what a person's choices say about all trials. Raises SettingsError if there is no choice yet."""
+def rank(study: Study) -> Ranking | None:
+    """Return the ranking by a person's choices; None if scores judge. Raises SettingsError if there is no choice."""
+    if not study.preferential:
+        return None
     pairs = study.comparisons()
     if not pairs:
         raise SettingsError("--study", study.name, "must have a choice", "Choose the worst images on the page first")
@@ -65,14 +66,14 @@ def settings_of(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     return {"enabled": False} if trial.user_attrs.get(LABEL) == OFF else study.plan.complete(trial.params)
 
 
-def describe(study: Study, trial: FrozenTrial) -> str:
+def describe(study: Study, trial: FrozenTrial, ranking: Ranking | None) -> str:
     """Return a trial's values, the evidence for them, its infotext line and an API payload."""
     settings = Settings.parse(settings_of(study, trial))
     infotext = ", ".join(f"{key}: {value}" for key, value in to_infotext(settings).items())
     payload = json.dumps({"alwayson_scripts": {"freeu": {"args": [settings.compact()]}}})
     lines = [
         f"trial {trial.number}: {name_values(study, trial)}",
-        *(_scores(study, trial) if study.plan.scores else _choices(study, trial)),
+        *(_choices(study, trial, ranking) if ranking else _scores(study, trial)),
         f"infotext: {infotext or 'none, because FreeU is off'}",
         f"API payload: {payload}",
     ]
@@ -86,19 +87,17 @@ def name_values(study: Study, trial: FrozenTrial) -> str:
     return OFF if label == OFF else f"{values} ({label})" if label else values
 
 
-def _choices(study: Study, trial: FrozenTrial) -> list[str]:
+def _choices(study: Study, trial: FrozenTrial, ranking: Ranking) -> list[str]:
     """Return what a person's choices say about a trial; nothing if it was not compared."""
-    ranking = rank(study)
-    spread, found = ranking.spread.items(), [one for one in ranking.estimates if one.trial == trial.number]
-    return (
-        []
-        if not found
-        else [
-            f"choices: {study.choices}; comparisons of this trial won: {found[0].won}, lost: {found[0].lost}",
-            f"probability that it is the best of {len(ranking.estimates)} trials: {found[0].probability_best:.0%}",
-            "likely values: " + ", ".join(f"{name} {one.mean:.2f} ± {one.deviation:.2f}" for name, one in spread),
-        ]
-    )
+    found = {estimate.trial: estimate for estimate in ranking.estimates}.get(trial.number)
+    if not found:
+        return []
+    spread = [f"{name} {one.mean:.2f} ± {one.deviation:.2f}" for name, one in ranking.spread.items()]
+    return [
+        f"choices: {study.choices}; comparisons of this trial won: {found.won}, lost: {found.lost}",
+        f"probability that it is the best of {len(ranking.estimates)} trials: {found.probability_best:.0%}",
+        f"likely values: {', '.join(spread)}",
+    ]
 
 
 def _scores(study: Study, trial: FrozenTrial) -> list[str]:

@@ -11,13 +11,12 @@ from optuna.trial import TrialState
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from freeu.tune import storage as storages
-from freeu.tune import study as studies
-from freeu.tune.options import connect, make_plan
+from freeu.tune.options import connect, make_plan, open_study
 from freeu.tune.page import serve
 from freeu.tune.plan import PERSON
 from freeu.tune.scoring import load_score
-from freeu.tune.study import Study
+from freeu.tune.storage import open_storage
+from freeu.tune.study import Study, create
 from freeu.tune.webui import WebUI, wait_for_answer
 from freeu.tune.worker import Worker
 
@@ -30,9 +29,8 @@ def run(options: argparse.Namespace) -> None:
     answering = wait_for_answer(webuis, threading.Event())
     assert answering  # the event is never set
     plan = make_plan(options, answering)
-    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
-    studies.create(storage, options.study, plan, options.trials, len(webuis))
-    study = Study(storage, options.study, images)
+    create(open_storage(options.storage), options.study, plan, options.trials, len(webuis))
+    study = open_study(options)
     with serve(study, *options.page) as address:
         task = "Choose the worst image again and again" if plan.sampler == PERSON else "See the results"
         sys.stderr.write(f"{task}: {address}\nCtrl-C stops. The same command continues.\n")
@@ -41,8 +39,7 @@ def run(options: argparse.Namespace) -> None:
 
 def run_worker(options: argparse.Namespace) -> None:
     """Draw for a study that was made elsewhere, until it is finished or the user presses Ctrl-C."""
-    storage, images = storages.open_storage(options.storage), storages.open_artifacts(options.images)
-    draw(Study(storage, options.study, images), [connect(url, options) for url in options.url])
+    draw(open_study(options), [connect(url, options) for url in options.url])
 
 
 def draw(study: Study, webuis: Sequence[WebUI]) -> None:

@@ -6,7 +6,7 @@ import base64
 import io
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
 
 
 class UnavailableError(Exception):
-    """The WebUI did not answer, or failed by itself: a later attempt, or another WebUI, may succeed."""
+    """The WebUI did not answer, or had an error of its own: a later attempt, or another WebUI, may succeed."""
 
 
 class RefusedError(Exception):
@@ -110,8 +110,9 @@ class WebUI:
 
 def wait_for_answer(webuis: Sequence[WebUI], stop: threading.Event) -> WebUI | None:
     """Return the first WebUI that answers; None if `stop` is set before. Raises RefusedError."""
-    delay = FIRST_DELAY
-    while not stop.is_set():
+    for delay in pauses():
+        if stop.is_set():
+            break
         for webui in webuis:
             try:
                 webui.schema()
@@ -120,8 +121,15 @@ def wait_for_answer(webuis: Sequence[WebUI], stop: threading.Event) -> WebUI | N
             else:
                 return webui
         stop.wait(delay)
-        delay = min(2 * delay, LONGEST_DELAY)
     return None
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait after each failure in a row."""
+    delay = FIRST_DELAY
+    while True:
+        yield delay
+        delay = min(2 * delay, LONGEST_DELAY)
 
 
 def _parse_url(url: str) -> httpx.URL:

@@ -14,7 +14,7 @@ from PIL import Image
 from freeu.settings.parameter import SettingsError
 from freeu.tune.scoring import Score, ScoreError
 from freeu.tune.study import LABEL, OFF, Study
-from freeu.tune.webui import FIRST_DELAY, LONGEST_DELAY, RefusedError, UnavailableError, WebUI, wait_for_answer
+from freeu.tune.webui import FIRST_DELAY, RefusedError, UnavailableError, WebUI, pauses, wait_for_answer
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Worker(threading.Thread):
         self._computing = threading.Lock()  # a process must not end while torch computes in a thread
         self._trial: Trial | None = None
         self._failures = 0
-        self._delay = FIRST_DELAY
+        self._pauses = pauses()
 
     def run(self) -> None:
         """Draw trials. A WebUI that refuses everything, such as for a wrong login, is given none."""
@@ -79,23 +79,19 @@ class Worker(threading.Thread):
                 images, prompts = self._generate(trial)
                 with self._computing:
                     self.study.finish(trial, arrange(images), [score(images, prompts) for score in self.scores])
-                self._failures, self._delay = 0, FIRST_DELAY
+                self._failures, self._pauses = 0, pauses()
             except UnavailableError as error:
                 log.warning("%s; trial %d is queued again", error, trial.number)
                 self.study.fail(trial, str(error), retry=True)
-                self._pause()
+                # Longer after each failure in a row, so that a WebUI that fails at once does not use up all retries.
+                self.stop.wait(next(self._pauses))
+                wait_for_answer([self.webui], self.stop)
             except (RefusedError, SettingsError, ScoreError) as error:
                 log.warning("trial %d failed: %s", trial.number, error)
                 self.study.fail(trial, str(error), retry=False)
                 self._failures += 1
                 if self._failures == MAX_FAILURES:
                     self.error = RefusedError(f"{MAX_FAILURES} trials in a row failed; the last one: {error}")
-
-    def _pause(self) -> None:
-        """Wait longer after each failure in a row, so that a WebUI that fails at once does not use up all retries."""
-        self.stop.wait(self._delay)
-        self._delay = min(2 * self._delay, LONGEST_DELAY)
-        wait_for_answer([self.webui], self.stop)
 
     def _generate(self, trial: Trial) -> tuple[list[Image.Image], list[str]]:
         """Return the trial's images, and the prompt of each."""

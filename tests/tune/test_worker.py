@@ -114,7 +114,7 @@ def test_a_webui_that_always_fails_does_not_use_up_the_retries(study, webui):
 
 def test_a_study_ends_when_its_only_webui_always_fails(study, webui, monkeypatch):
     webui.always[JOB] = faulty.OUT_OF_MEMORY
-    monkeypatch.setattr(workers, "LONGEST_DELAY", 0.05)
+    monkeypatch.setattr(client, "LONGEST_DELAY", 0.05)
     assert draw(study, webui) is None
     assert [len(tries) for tries in attempts(study)] == [1 + storages.MAX_RETRIES] * 6
     assert len(study.failed()) == 6
