@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from playground import dataset, model
+from playground.figures import metrics
 
 
 def closeness(images: Sequence[Image.Image], prompts: Sequence[str]) -> float:
@@ -20,4 +21,4 @@ def closeness(images: Sequence[Image.Image], prompts: Sequence[str]) -> float:
     size = (model.IMAGE_SIZE, model.IMAGE_SIZE)
     found = [np.asarray(image.resize(size, Image.Resampling.BOX), np.float32) / 255 for image in images]
     wanted = torch.stack([pictures.images[pictures.prompts.index(prompt)] for prompt in prompts]) / 2 + 0.5
-    return -float(((torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2) - wanted) ** 2).mean())
+    return -metrics.difference(torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2), wanted).square().mean().item()

@@ -13,7 +13,7 @@ from PIL import Image
 from freeu import Settings
 from freeu.settings.settings import TABLE
 from playground import __main__ as command_line
-from playground import dataset, demo, evaluation, images, model, sampling, training
+from playground import closeness, dataset, demo, evaluation, images, model, sampling, training
 from playground.images import CELL_SIZE, GAP, HEADING_HEIGHT
 
 OFF = Settings(enabled=False)
@@ -388,3 +388,15 @@ def test_there_is_no_import_cycle():
     assert "playground.sampling" in graph["modules.sd_samplers"]
     order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
     assert len(order) == len(paths)
+
+
+def test_closeness_is_largest_for_the_pictures_themselves(monkeypatch):
+    pixels = np.random.default_rng(1).integers(0, 256, (2, model.IMAGE_SIZE, model.IMAGE_SIZE, 3), np.uint8)
+    pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+    monkeypatch.setattr(dataset, "load", lambda folder: dataset.Dataset(pictures, ["red apple", "pear"]))
+    large = [Image.fromarray(one).resize((256, 256), Image.Resampling.NEAREST) for one in pixels]
+    assert closeness.closeness(large, ["red apple", "pear"]) == pytest.approx(0, abs=1e-9)
+    squares = (pixels[0] / 255 - pixels[1] / 255) ** 2
+    assert closeness.closeness(large, ["pear", "red apple"]) == pytest.approx(-squares.mean(), rel=1e-5)
+    with pytest.raises(ValueError, match="not in list"):
+        closeness.closeness(large[:1], ["no picture"])

@@ -96,10 +96,10 @@ def _shown(table: Rows, subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     """Return the rows that the page shows: every second model and the last. Levels have no interval there."""
     steps = {subject.steps for subject in (*subjects[1::2], subjects[-1])}
     rows = [row for row in table if row["training"] in steps and row["variant"] in TABLE]
-    levels = [{name: f"{row[name].mean:.3f}" for name in LEVELS} for row in rows]
     return [
-        {**{name: row[name] for name in COLUMNS}, **level, "variant": TABLE[row["variant"]]}
-        for row, level in zip(rows, levels, strict=True)
+        {name: f"{row[name].mean:.3f}" if name in LEVELS else row[name] for name in COLUMNS}
+        | {"variant": TABLE[row["variant"]]}
+        for row in rows
     ]
 
 

@@ -145,17 +145,24 @@ def test_a_grid(playground, tmp_path):
     assert "not drawn" not in text
 
 
-def test_settings_that_the_webui_refuses(playground, tmp_path):
-    for arguments, message in {
-        ("--over", "b9"): "--over must be one of b1,",
-        ("--over", "b1=0:9"): "--over must be b1=LOW:HIGH with -1 <= LOW < HIGH <= 3, got 'b1=0:9'",
-        ("--set", "b3=9"): "b3 must be between -1 and 3, got '9'",
-        ("--set", "b3=1", "--over", "b3"): "--set must not be searched by --over too, got 'b3'",
-        ("--set", "nothing=9"): "--set must be one of enabled,",
-        ("--seed", "-1"): "seed must be a whole number from 0",
-        ("--score", "no_such_module:score"): "--score must be module:function",
-        ("--sampler", "tpe"): "--sampler must be left out if a person chooses",
-    }.items():
-        found = run(tmp_path, "--url", playground.url, "--page", "0", *JOB, *arguments)
-        assert found.returncode == 2, arguments
-        assert message in found.stderr
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--over", "b9"), "--over must be one of b1,"),
+        (("--over", "b1=0:9"), "--over must be b1=LOW:HIGH with -1 <= LOW < HIGH <= 3, got 'b1=0:9'"),
+        (("--set", "b3=9"), "b3 must be between -1 and 3, got '9'"),
+        (("--set", "b3=1", "--over", "b3"), "--set must not be searched by --over too, got 'b3'"),
+        (("--set", "nothing=9"), "--set must be one of enabled,"),
+        (("--seed", "-1"), "seed must be a whole number from 0"),
+        (("--score", "no_such_module:score"), "--score must be module:function"),
+        (("--sampler", "tpe"), "--sampler must be left out if a person chooses"),
+    ],
+)
+def test_settings_that_the_webui_refuses(playground, tmp_path, monkeypatch, capsys, arguments, message):
+    from freeu.tune.main import main  # only where its packages are installed
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["--url", playground.url, "--page", "0", *JOB, *arguments])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
