@@ -42,8 +42,8 @@ from freeu.tune.worker import Worker
 
 WORKERS = 1, 2, 4
 JOB_SECONDS = 0.5, 0.0
-TRIALS = 12
-"""Trials for each worker."""
+TRIALS, FIRST_TRIALS = 20, 3
+"""Trials for each worker, and how many of them are not measured, because a process starts slowly."""
 
 ROUNDS = 3
 STUDY = "scaling"
@@ -92,7 +92,7 @@ def measure(server: postgres.Server) -> dict[str, dict[str, Row]]:
 
 
 def measure_rate(url: str, workers: int, seconds: float) -> float:
-    """Return trials a minute of a new study, from the start of the first trial to the end of the last."""
+    """Return trials a minute of a new study, without the first ones."""
     plan = Plan(
         payload={"steps": 1, "seed": 1},
         prompts=["any"],
@@ -117,9 +117,9 @@ def measure_rate(url: str, workers: int, seconds: float) -> float:
         trials = Study(storage, STUDY, storages.open_artifacts(images)).trials(TrialState.COMPLETE)
     storage.engine.dispose()
     assert len(trials) == TRIALS * workers
-    starts = [trial.datetime_start.timestamp() for trial in trials if trial.datetime_start]
-    ends = [trial.datetime_complete.timestamp() for trial in trials if trial.datetime_complete]
-    return 60 * len(trials) / (max(ends) - min(starts))
+    ends = sorted(trial.datetime_complete.timestamp() for trial in trials if trial.datetime_complete)
+    measured = ends[FIRST_TRIALS * workers - 1 :]
+    return 60 * (len(measured) - 1) / (measured[-1] - measured[0])
 
 
 def to_markdown(results: Results) -> str:
@@ -173,7 +173,7 @@ def _database(server: postgres.Server, name: str) -> Iterator[str]:
 def _environment(server: postgres.Server) -> dict[str, str]:
     versions = ", ".join(f"{package} {version(package)}" for package in ("optuna", "sqlalchemy", "psycopg"))
     return {
-        "machine": f"{machine(torch.device('cpu'))}, {os.cpu_count()} cores",
+        "machine": f"{machine(torch.device('cpu')).rpartition(', ')[0]}, {os.cpu_count()} cores",
         "date": date.today().isoformat(),
         "versions": f"{versions}, {server.version}",
     }
