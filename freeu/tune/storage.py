@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 import warnings
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from freeu.settings.parameter import SettingsError
 
@@ -21,6 +25,7 @@ Images = FileSystemArtifactStore | Boto3ArtifactStore
 """Where the images are."""
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 30
+OPEN_PAUSES = (0.2, 0.5, 1)
 MAX_RETRIES = 3
 RETRY = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
 
@@ -34,13 +39,7 @@ def open_storage(url: str) -> RDBStorage:
     # A worker waits while another one writes. A connection that the server has closed is opened again.
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     try:
-        storage = RDBStorage(
-            url,
-            engine_kwargs=options,
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
-            heartbeat_stale_trial_callback=RETRY,
-        )
+        storage = _connect(url, options)
     except Exception as error:
         # Neither the URL nor the driver's message, because both may contain a password.
         rule = "must be the URL of a database that can be opened, such as sqlite:///freeu-tune/study.db"
@@ -48,6 +47,23 @@ def open_storage(url: str) -> RDBStorage:
     if storage.engine.dialect.name == "sqlite":
         _lock_transactions(storage)
     return storage
+
+
+def _connect(url: str, options: dict[str, Any]) -> RDBStorage:
+    """Try several times: creating the tables fails if another process creates them at the same time."""
+    connect = partial(
+        RDBStorage,
+        url,
+        engine_kwargs=options,
+        heartbeat_interval=HEARTBEAT_SECONDS,
+        grace_period=GRACE_SECONDS,
+        heartbeat_stale_trial_callback=RETRY,
+    )
+    for pause in OPEN_PAUSES:
+        with suppress(DBAPIError):
+            return connect()
+        time.sleep(pause)
+    return connect()
 
 
 def _lock_transactions(storage: RDBStorage) -> None:

@@ -102,8 +102,8 @@ def test_processes_never_take_the_same_trial(storage_url, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_study_that_two_terminals_create_at_once_is_created_once(storage_url, tmp_path):
-    storages.open_storage(storage_url)
+def test_a_study_that_three_terminals_create_at_once_is_created_once(storage_url, tmp_path):
+    """Its database has no tables before."""
     with PROCESSES.Pool(3) as pool:
         pool.starmap(make, [(storage_url, tmp_path, plan(), 30)] * 3)
     assert len(attempts(load(storage_url, tmp_path))) == 30
