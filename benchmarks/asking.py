@@ -12,8 +12,8 @@ from optuna.trial import create_trial
 from optuna_dashboard import preferential
 
 from benchmarks.choice_search import DISTRIBUTIONS, search
-from benchmarks.simulated_person import OFF, RANGES, SHOWN, Person
-from freeu.tune.sampler import choice_sampler
+from benchmarks.simulated_person import RANGES, SHOWN, Person
+from freeu.tune.sampler import ChoiceSampler
 
 _PAIRS = SHOWN - 1
 """Comparisons in a choice."""
@@ -23,7 +23,7 @@ def ask_after_comparisons(comparisons: int, rounds: int) -> list[float]:
     """Return the seconds for a suggestion by choices. Before each, the person has made one more choice."""
     choices = comparisons // _PAIRS
     history = search(Person(0), RandomSampler(seed=0), choices + rounds)
-    study = preferential.create_study(n_generate=SHOWN, sampler=choice_sampler(OFF, RANGES, seed=0))
+    study = preferential.create_study(n_generate=SHOWN, sampler=ChoiceSampler(RANGES, seed=0))
     study.add_trials([create_trial(params=dict(v), distributions=DISTRIBUTIONS, value=0) for v in history.trials])
     trials = study.trials
     seconds = []

@@ -20,7 +20,7 @@ BEGIN, END = "<!-- tuning: begin -->", "<!-- tuning: end -->"
 """The lines of the README between which `save` writes the tables."""
 
 SEARCH, SHIPPED_ESTIMATE = "search", "freeu.tune"
-COLOURS = {SEARCH: "#2a9d5c", "random values": "#8a8f98", "search, default kernel": "#d08c2f"}
+COLOURS = {SEARCH: "#2a9d5c", "random values": "#8a8f98", "optuna-dashboard's sampler": "#d08c2f"}
 
 
 class Guessed(NamedTuple):

@@ -45,7 +45,6 @@ LIBRARIES = {
     "freeu.compat.metadata": {"PIL"},
     "freeu.diagnostics": {"torch"},
     "freeu.diagnostics.charts": {"matplotlib", "PIL"},
-    "freeu.tune.sampler": {"torch", "gpytorch", "optuna", "optuna_dashboard"},
     "freeu.tune": {"httpx", "jinja2", "matplotlib", "numpy", "optuna", "optuna_dashboard", "PIL", "sqlalchemy", "tqdm"},
     "freeu.webui": {"torch", "numpy", "gradio", "fastapi", "modules"},
 }

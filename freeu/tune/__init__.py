@@ -10,10 +10,11 @@ study.py           Optuna studies: create, continue, take and return trials
 worker.py          draw trials with one WebUI until there is nothing to draw
 page.py            optuna-dashboard, where a person chooses
 scoring.py         scores that replace the person, and examples
-preferences.py     what a person's choices say about the values
-sampler.py         the sampler that learns from choices
+preferences.py     what a person's choices say about the values, and which values to show next
+sampler.py         these values for Optuna
 result.py          the best values of a study
 report.py          one HTML page about a study
 
-Optuna keeps the trials, suggests the values and hands out the work. Install: `pip install -r requirements/tune.txt`.
+Optuna keeps the trials, hands out the work, and suggests the values for scores.
+Install: `pip install -r requirements/tune.txt`.
 """

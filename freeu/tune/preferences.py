@@ -1,4 +1,4 @@
-"""Utilities of trials from comparisons of pairs: the best trial, and how sure that is.
+"""Utilities of trials from comparisons of pairs: the best trial, how sure that is, and what to compare next.
 
 The model is Bradley and Terry's: the better trial of a pair is chosen with probability `1 / (1 + exp(-d))`, where `d`
 is its utility minus the other's. The prior of the utility is a Gaussian process over the parameters, so that trials
@@ -25,6 +25,7 @@ _LENGTH = 0.5
 """The distance at which trials are still similar, as a share of each parameter's range."""
 
 _SAMPLES, _SEED = 4000, 0
+_CANDIDATES, _OPTIMISM = 200, 2.0
 _MAX_STEPS, _TOLERANCE = 100, 1e-9
 
 
@@ -75,17 +76,7 @@ def rank_trials(
 
     Raises ValueError if there are no pairs, or if a trial in them has no values.
     """
-    compared = np.array(sorted(pairs), np.intp).reshape(-1, 2)
-    if not len(compared):
-        raise ValueError("pairs must have at least one comparison, got none")
-    trials, rows = np.unique(compared, return_inverse=True)
-    winners, losers = rows.reshape(-1, 2).T
-    if missing := set(trials.tolist()) - set(values):
-        raise ValueError(f"pairs must be of trials with values, got {min(missing)}")
-    table = np.array([[values[trial][name] for name in ranges] for trial in trials.tolist()], float)
-    # Trials with the same values are one point, because they have one utility.
-    points, point = np.unique(table, axis=0, return_inverse=True)
-    point = point.reshape(-1)  # it has two dimensions in numpy 2.0
+    trials, points, point, winners, losers = _number(values, ranges, pairs)
     prior = prior_covariance(_scale(points, ranges))
     mean, covariance = posterior(prior, point[winners], point[losers])
     probability = probability_best(mean, covariance)
@@ -100,6 +91,45 @@ def rank_trials(
     estimates = [Estimate(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
     estimates.sort(key=lambda estimate: (-estimate.utility, estimate.trial))
     return Ranking(estimates, _spread(points, probability, ranges))
+
+
+def suggest_values(
+    values: Mapping[int, Mapping[str, float]],
+    ranges: Mapping[str, Sequence[float]],
+    pairs: Iterable[tuple[int, int]],
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Return the values to compare next. Arguments and errors are those of `rank_trials`.
+
+    Of many random values, those with the highest utility are returned if all are as good as they may well be (an upper
+    confidence bound). Repeated calls differ.
+    """
+    _, points, point, winners, losers = _number(values, ranges, pairs)
+    candidates = rng.uniform(size=(_CANDIDATES, len(ranges)))
+    prior = prior_covariance(np.concatenate([_scale(points, ranges), candidates]))
+    mean, covariance = posterior(prior, point[winners], point[losers])
+    bound = mean + _OPTIMISM * np.sqrt(covariance.diagonal().clip(0))
+    best = candidates[bound[len(points) :].argmax()].tolist()
+    return {name: low + share * (high - low) for (name, (low, high)), share in zip(ranges.items(), best, strict=True)}
+
+
+def _number(
+    values: Mapping[int, Mapping[str, float]], ranges: Mapping[str, Sequence[float]], pairs: Iterable[tuple[int, int]]
+) -> tuple[Indices, Array, Indices, Indices, Indices]:
+    """Return the compared trials, their points, each trial's point, and each pair's better and worse trial, as indices.
+
+    Trials with the same values are one point, because they have one utility.
+    """
+    compared = np.array(sorted(pairs), np.intp).reshape(-1, 2)
+    if not len(compared):
+        raise ValueError("pairs must have at least one comparison, got none")
+    trials, rows = np.unique(compared, return_inverse=True)
+    winners, losers = rows.reshape(-1, 2).T
+    if missing := set(trials.tolist()) - set(values):
+        raise ValueError(f"pairs must be of trials with values, got {min(missing)}")
+    table = np.array([[values[trial][name] for name in ranges] for trial in trials.tolist()], float)
+    points, point = np.unique(table, axis=0, return_inverse=True)
+    return trials, points, point.reshape(-1), winners, losers  # np.unique gives two dimensions in numpy 2.0
 
 
 def _scale(points: Array, ranges: Mapping[str, Sequence[float]]) -> Array:

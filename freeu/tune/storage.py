@@ -28,6 +28,8 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 30
 OPEN_PAUSES = (0.2, 0.5, 1)
 MAX_RETRIES = 3
 RETRY = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
+RETRY_ALWAYS = RetryHeartbeatStaleTrialCallback()
+"""Queue a copy of a failed trial."""
 
 
 def open_storage(url: str) -> RDBStorage:

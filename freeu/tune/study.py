@@ -30,8 +30,8 @@ from PIL import Image
 from freeu.settings.parameter import SettingsError
 from freeu.tune import storage as storages
 from freeu.tune.plan import GRID, PERSON, Plan
-from freeu.tune.sampler import choice_sampler
-from freeu.tune.storage import RETRY, Images
+from freeu.tune.sampler import ChoiceSampler
+from freeu.tune.storage import RETRY, RETRY_ALWAYS, Images
 
 ASK_SECONDS = 600
 """A RUNNING trial of this age that has never had a heartbeat lost its worker while the sampler suggested values."""
@@ -131,7 +131,7 @@ class Study:
         self.storage, self.name, self.images = storage, name, images
         self.plan = _load_plan(storage, name)
         person = self.plan.sampler == PERSON
-        sampler = choice_sampler(self.plan.off(), self.plan.ranges) if person else SAMPLERS[self.plan.sampler]()
+        sampler = ChoiceSampler(self.plan.ranges) if person else SAMPLERS[self.plan.sampler]()
         self.optuna = optuna.load_study(study_name=name, storage=storage, sampler=sampler)
         self.preferential: preferential.PreferentialStudy | None = None
         if person:
@@ -235,6 +235,11 @@ class Study:
         """Give up a trial. With `retry`, a copy of it is queued, at most MAX_RETRIES times."""
         if self._end(trial, {ERROR: error}, TrialState.FAIL) and retry:
             RETRY(self.optuna, self._frozen(trial))
+
+    def give_back(self, trial: Trial) -> None:
+        """Give up a trial because the user interrupted it. A copy of it is queued, however often that happens."""
+        if self._end(trial, {ERROR: "interrupted"}, TrialState.FAIL):
+            RETRY_ALWAYS(self.optuna, self._frozen(trial))
 
     def _end(
         self, trial: Trial, attributes: Mapping[str, str], state: TrialState, values: Sequence[float] | None = None

@@ -62,7 +62,7 @@ class Worker(threading.Thread):
         """
         with self._computing:
             if self._trial:
-                self.study.fail(self._trial, "interrupted", retry=True)
+                self.study.give_back(self._trial)
 
     def _draw_next(self) -> None:
         with self._computing:

@@ -1,13 +1,13 @@
-"""Ranking trials from comparisons: laws that hold for any comparisons, and known utilities that are found again."""
+"""Comparisons: laws that hold for any of them, and known utilities that are found again."""
 
 from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeu.tune.preferences import rank_trials
+from freeu.tune.preferences import rank_trials, suggest_values
 
 RANGES = {"b1": (1.0, 1.6), "s1": (0.0, 1.0)}
 NUMBERS = st.integers(0, 7)
@@ -90,6 +90,14 @@ def test_one_more_win_makes_no_trial_worse(values, pairs):
     assert after[better] - after[worse] >= before[better] - before[worse] - 1e-6
 
 
+@settings(max_examples=10)
+@given(VALUES, COMPARISONS, st.integers(1, 100))
+def test_suggestions_are_within_the_ranges(values, pairs, repeats):
+    suggested = suggest_values(values, RANGES, pairs * repeats, np.random.default_rng(0))
+    assert suggested.keys() == RANGES.keys()
+    assert all(low <= suggested[name] <= high for name, (low, high) in RANGES.items())
+
+
 @given(VALUES, COMPARISONS)
 def test_trials_with_the_same_values_are_equally_good(values, pairs):
     found = by_trial(rank_trials(values, RANGES, pairs))
@@ -143,6 +151,9 @@ def test_a_known_utility_is_found_again(seed):
     assert ranking.best.trial in np.argsort(-true)[:3]
     assert ranking.spread["b1"].mean == pytest.approx(1 + 0.6 * peak[0], abs=0.1)
     assert ranking.spread["s1"].mean == pytest.approx(peak[1], abs=0.15)
+    suggested = [suggest_values(values, RANGES, pairs, rng) for _ in range(20)]
+    distances = np.linalg.norm([[(row["b1"] - 1) / 0.6, row["s1"]] for row in suggested] - peak, axis=1)
+    assert distances.mean() < -true.mean() - 0.1
 
 
 def test_similar_values_learn_from_each_other():
@@ -163,3 +174,5 @@ def test_what_cannot_be_ranked(pairs, message):
     values = {0: {"b1": 1.0, "s1": 1.0}, 1: {"b1": 1.5, "s1": 0.2}}
     with pytest.raises(ValueError, match=f"^{message}$"):
         rank_trials(values, RANGES, pairs)
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        suggest_values(values, RANGES, pairs, np.random.default_rng(0))

@@ -83,6 +83,14 @@ def test_retries_are_bounded(tmp_path):
     assert study.finished
 
 
+def test_interruptions_are_not_bounded(tmp_path):
+    study = make(f"sqlite:///{tmp_path}/study.db", tmp_path, plan(), trials=1)
+    for _ in range(storages.MAX_RETRIES + 5):
+        study.give_back(study.take())
+    _take_all(f"sqlite:///{tmp_path}/study.db", tmp_path)
+    check_all_drawn_once(study, len(attempts(study)))
+
+
 def _take_all(url, folder):
     study = load(url, folder)
     taken = []
