@@ -7,32 +7,27 @@ import warnings
 from collections.abc import Callable
 
 from optuna import create_study
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import create_trial
 from optuna_dashboard import preferential
 
 from benchmarks.choice_search import DISTRIBUTIONS, search
-from benchmarks.simulated_person import RANGES, SHOWN, Person
-from freeu.tune.sampler import ChoiceSampler
+from benchmarks.simulated_person import SHOWN, Person
 
 _PAIRS = SHOWN - 1
 """Comparisons in a choice."""
 
 
-def ask_after_comparisons(comparisons: int, rounds: int) -> list[float]:
-    """Return the seconds for a suggestion by choices. Before each, the person has made one more choice."""
-    choices = comparisons // _PAIRS
-    history = search(Person(0), RandomSampler(seed=0), choices + rounds)
-    study = preferential.create_study(n_generate=SHOWN, sampler=ChoiceSampler(RANGES, seed=0))
+def ask_after_comparisons(sampler: BaseSampler, comparisons: int, rounds: int) -> list[float]:
+    """Return the seconds for each of some suggestions by choices, with a new sampler."""
+    history = search(Person(0), RandomSampler(seed=0), comparisons // _PAIRS)
+    study = preferential.create_study(n_generate=SHOWN, sampler=sampler)
     study.add_trials([create_trial(params=dict(v), distributions=DISTRIBUTIONS, value=0) for v in history.trials])
     trials = study.trials
-    seconds = []
-    for number, choice in enumerate(history.choices):
-        for better, worse in choice:
-            study.report_preference(trials[better], trials[worse])
-        if number >= choices - 1:
-            seconds.append(_elapsed(lambda: study.ask(DISTRIBUTIONS)))
-    return seconds[1:]  # the first one starts without the kernel that was fitted before
+    for better, worse in history.pairs(len(history.choices)):
+        study.report_preference(trials[better], trials[worse])
+    seconds = [_elapsed(lambda: study.ask(DISTRIBUTIONS)) for _ in range(rounds + 1)]
+    return seconds[1:]  # the first one starts without what the sampler has fitted before
 
 
 def ask_after_trials(trials: int, rounds: int) -> list[float]:

@@ -32,7 +32,7 @@ def ranking(trials: Sequence[Values], pairs: Pairs) -> Guess:
 
 
 def share_won(trials: Sequence[Values], pairs: Pairs) -> Guess:
-    """Return the trial that won the largest share of its comparisons; one more won and lost keep new ones back."""
+    """Return the trial that won the largest share of its comparisons. One win and one loss are added to each."""
     won, lost = (np.bincount(column, minlength=len(trials)) for column in np.array(pairs).T)
     return Guess(int(np.argmax((won + 1) / (won + lost + 2))))
 

@@ -75,9 +75,11 @@ def to_markdown(results: Results) -> str:
     }
     found = []
     for name in people[0].found:
-        columns = zip(*(person.found[name] for person in people), strict=True)
-        wrong = np.mean([person.wrong[name] for person in people])
-        found.append([name, *map(_cell, columns), f"{100 * wrong:.0f} %"])
+        who = [person for person in people if name in person.found]
+        columns = zip(*(person.found[name] for person in who), strict=True)
+        wrong = np.mean([person.wrong[name] for person in who])
+        label = name if len(who) == len(people) else f"{name}, {len(who)} of them"
+        found.append([label, *map(_cell, columns), f"{100 * wrong:.0f} %"])
     found += [[name, *[_cell(values)] * len(choices), ""] for name, values in constant.items()]
     counts = [f"{count} choices" for count in choices]
     environment = results.environment
@@ -133,7 +135,8 @@ def _save_chart(results: Results) -> None:
         axes = figure.subplots()
         positions = np.arange(len(results.choices))
         for place, (name, colour) in enumerate(COLOURS.items()):
-            rows = [spread(values) for values in zip(*(person.found[name] for person in people), strict=True)]
+            who = [person.found[name] for person in people if name in person.found]
+            rows = [spread(values) for values in zip(*who, strict=True)]
             low, median, high = np.array(rows).T
             errors = [median - low, high - median]
             axes.errorbar(

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from freeu.tune.webui import WebUI
 
 LOGIN = "FREEU_API_AUTH"
 """The environment variable with the login of `--api-auth`, name:password."""
+
+OVERRIDE, CHECKPOINT = "override_settings", "sd_model_checkpoint"
+"""The field of a job with settings of the WebUI, and the one that loads a model."""
 
 STEPS, SEED = 20, 1
 """The API's own defaults are 50 steps and a new seed for each job. Trials must differ in FreeU alone."""
@@ -103,14 +107,27 @@ def make_plan(options: argparse.Namespace, webui: WebUI) -> Plan:
         raise SettingsError("--set", unknown[0], f"must be one of {', '.join(properties)}, as NAME=VALUE")
     if both := [name for name in fixed if name in ranges]:
         raise SettingsError("--set", both[0], "must not be searched by --over too")
+    payload, prompts = _read_job(options)
+    if CHECKPOINT in payload.get(OVERRIDE, {}):
+        webui.load_model(payload[OVERRIDE])
     preset = fixed.pop("preset", None) or webui.automatic_preset()
     settings = webui.complete({**({"preset": preset} if preset else {}), **fixed, "enabled": True})
-    payload, prompts = _read_job(options)
+    _check_ranges(webui, settings, ranges)
     sampler = (options.sampler or "tpe") if options.score or options.sampler == GRID else PERSON
     if options.sampler and sampler == PERSON:
         rule = "must be left out if a person chooses"
         raise SettingsError("--sampler", options.sampler, rule, "Give --score to search without a person")
     return Plan(payload, prompts, settings, preset, ranges, options.score, sampler, options.points)
+
+
+def _check_ranges(webui: WebUI, settings: Mapping[str, Any], ranges: Mapping[str, Sequence[float]]) -> None:
+    """Raise SettingsError if some of the searched values are refused together: start must not be larger than stop."""
+    latest_start = {name: high if name == "start" else low for name, (low, high) in ranges.items()}
+    try:
+        webui.complete({**settings, **latest_start})
+    except SettingsError as error:
+        rule = f"must have ranges whose values are all accepted together ({error})"
+        raise SettingsError("--over", " ".join(ranges), rule, "Give them as NAME=LOW:HIGH") from error
 
 
 def _read_job(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
@@ -131,9 +148,10 @@ def _read_job(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     given = {name: value for name, value in given.items() if value is not None}
     payload = {"steps": STEPS, "seed": SEED, **payload, **given}
     if options.model:
-        # Without the second field, the WebUI would load its earlier checkpoint again after each job.
-        checkpoint = {**payload.get("override_settings", {}), "sd_model_checkpoint": options.model}
-        payload |= {"override_settings": checkpoint, "override_settings_restore_afterwards": False}
+        payload[OVERRIDE] = {**payload.get(OVERRIDE, {}), CHECKPOINT: options.model}
+    if CHECKPOINT in payload.get(OVERRIDE, {}):
+        # Without this, the WebUI would load its earlier checkpoint again after each job.
+        payload["override_settings_restore_afterwards"] = False
     if type(payload["seed"]) is not int or payload["seed"] < 0:
         raise SettingsError(
             "seed", payload["seed"], "must be a whole number from 0, so that trials have the same noise"
@@ -146,8 +164,11 @@ def _read_payload(path: Path) -> dict[str, Any]:
         payload = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise SettingsError("--payload", str(path), "must be a JSON file that can be read", str(error)) from error
-    if not isinstance(payload, dict) or not isinstance(payload.get("alwayson_scripts", {}), dict):
+    if not isinstance(payload, dict):
         raise SettingsError("--payload", str(path), "must hold one object, the body of a txt2img request")
+    for name in ("alwayson_scripts", OVERRIDE):
+        if not isinstance(payload.get(name, {}), dict):
+            raise SettingsError("--payload", str(path), f"must hold an object in {name}")
     if "freeu" in {str(name).lower() for name in payload.get("alwayson_scripts", {})}:
         raise SettingsError("--payload", str(path), "must not have the script freeu", "Give its settings with --set")
     return payload

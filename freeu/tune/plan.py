@@ -70,6 +70,11 @@ class Plan:
             {name: NEUTRAL if _without_stage(name) in FACTORS else self.settings[name] for name in self.ranges}
         )
 
+    def can_be_off(self) -> bool:
+        """Return True if the values of `off` turn FreeU off, whatever the other settings are."""
+        settings = {**self.settings, **self.off()}
+        return all(value == NEUTRAL for name, value in settings.items() if _without_stage(name) in FACTORS)
+
     def preset_values(self) -> dict[str, float]:
         """Return the point of the ranges that is closest to the plan's settings."""
         return self._clip({name: self.settings[name] for name in self.ranges})

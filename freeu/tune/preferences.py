@@ -8,7 +8,7 @@ Williams, Gaussian Processes for Machine Learning, section 3.4). benchmarks/esti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,7 +25,7 @@ _LENGTH = 0.5
 """The distance at which trials are still similar, as a share of each parameter's range."""
 
 _SAMPLES, _SEED = 4000, 0
-_CANDIDATES, _OPTIMISM = 200, 2.0
+_CANDIDATES = 200
 _MAX_STEPS, _TOLERANCE = 100, 1e-9
 
 
@@ -67,16 +67,18 @@ def rank_trials(
     values: Mapping[int, Mapping[str, float]],
     ranges: Mapping[str, Sequence[float]],
     pairs: Iterable[tuple[int, int]],
+    apart: Collection[int] = (),
 ) -> Ranking:
     """Estimate the utilities of the trials in `pairs`. The same arguments always give the same result.
 
     values: the parameters of each trial, by its number.
     ranges: the lowest and the highest value of each parameter.
     pairs: the numbers of two trials: the better one, the worse one.
+    apart: trials that are like no other, whatever their values: FreeU off, if no value of `ranges` turns it off.
 
     Raises ValueError if there are no pairs, or if a trial in them has no values.
     """
-    trials, points, point, winners, losers = _number(values, ranges, pairs)
+    trials, points, point, winners, losers = _number(values, ranges, pairs, apart)
     prior = prior_covariance(_scale(points, ranges))
     mean, covariance = posterior(prior, point[winners], point[losers])
     probability = probability_best(mean, covariance)
@@ -90,7 +92,7 @@ def rank_trials(
     )
     estimates = [Estimate(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
     estimates.sort(key=lambda estimate: (-estimate.utility, estimate.trial))
-    return Ranking(estimates, _spread(points, probability, ranges))
+    return Ranking(estimates, _spread(points[:, :-1], probability, ranges))
 
 
 def suggest_values(
@@ -98,27 +100,32 @@ def suggest_values(
     ranges: Mapping[str, Sequence[float]],
     pairs: Iterable[tuple[int, int]],
     rng: np.random.Generator,
+    apart: Collection[int] = (),
 ) -> dict[str, float]:
     """Return the values to compare next. Arguments and errors are those of `rank_trials`.
 
-    Of many random values, those with the highest utility are returned if all are as good as they may well be (an upper
+    Of random values, those are returned whose utility has the highest mean plus two standard deviations (upper
     confidence bound). Repeated calls differ.
     """
-    _, points, point, winners, losers = _number(values, ranges, pairs)
-    candidates = rng.uniform(size=(_CANDIDATES, len(ranges)))
+    _, points, point, winners, losers = _number(values, ranges, pairs, apart)
+    candidates = np.pad(rng.uniform(size=(_CANDIDATES, len(ranges))), ((0, 0), (0, 1)))
     prior = prior_covariance(np.concatenate([_scale(points, ranges), candidates]))
     mean, covariance = posterior(prior, point[winners], point[losers])
-    bound = mean + _OPTIMISM * np.sqrt(covariance.diagonal().clip(0))
-    best = candidates[bound[len(points) :].argmax()].tolist()
+    bound = mean + 2 * np.sqrt(covariance.diagonal().clip(0))
+    best = candidates[bound[len(points) :].argmax(), :-1].tolist()
     return {name: low + share * (high - low) for (name, (low, high)), share in zip(ranges.items(), best, strict=True)}
 
 
 def _number(
-    values: Mapping[int, Mapping[str, float]], ranges: Mapping[str, Sequence[float]], pairs: Iterable[tuple[int, int]]
+    values: Mapping[int, Mapping[str, float]],
+    ranges: Mapping[str, Sequence[float]],
+    pairs: Iterable[tuple[int, int]],
+    apart: Collection[int],
 ) -> tuple[Indices, Array, Indices, Indices, Indices]:
     """Return the compared trials, their points, each trial's point, and each pair's better and worse trial, as indices.
 
-    Trials with the same values are one point, because they have one utility.
+    A point has the values of `ranges`, and 1 for a trial of `apart`. Trials with the same values are one point, because
+    they have one utility.
     """
     compared = np.array(sorted(pairs), np.intp).reshape(-1, 2)
     if not len(compared):
@@ -127,13 +134,13 @@ def _number(
     winners, losers = rows.reshape(-1, 2).T
     if missing := set(trials.tolist()) - set(values):
         raise ValueError(f"pairs must be of trials with values, got {min(missing)}")
-    table = np.array([[values[trial][name] for name in ranges] for trial in trials.tolist()], float)
+    table = np.array([[*(values[trial][name] for name in ranges), trial in apart] for trial in trials.tolist()], float)
     points, point = np.unique(table, axis=0, return_inverse=True)
     return trials, points, point.reshape(-1), winners, losers  # np.unique gives two dimensions in numpy 2.0
 
 
 def _scale(points: Array, ranges: Mapping[str, Sequence[float]]) -> Array:
-    low, high = np.array([*ranges.values()], float).T
+    low, high = np.array([*ranges.values(), (0, 1)], float).T
     scaled: Array = (points - low) / np.where(high > low, high - low, 1)
     return scaled
 

@@ -53,17 +53,17 @@ def render(study: Study) -> str:
     trials = {trial.number: trial for trial in study.trials(TrialState.COMPLETE)}
     if not trials:
         raise SettingsError("--study", study.name, "must have a finished trial")
-    ranking = rank(study) if study.comparisons() else None
+    ranking = rank(study)
     merits = _merits(study, trials, ranking)
-    ordered = [_card(study, trials[number]) for number in _best_first(merits)]
+    ordered = [trials[number] for number in _best_first(merits)]
     page = Environment(autoescape=True).from_string(TEMPLATE.read_text("utf-8"))
     return page.render(
         name=study.name,
         plan=study.plan,
         best=[describe(study, trial, ranking) for trial in best_trials(study, ranking)] if merits else [],
         plots={name: _svg(_plot(found, trials, study.plan)) for name, found in merits.items()},
-        top=ordered[:SHOWN],
-        bottom=ordered[SHOWN:][-SHOWN:],
+        top=[_card(study, trial) for trial in ordered[:SHOWN]],
+        bottom=[_card(study, trial) for trial in ordered[SHOWN:][-SHOWN:]],
         grids=_grids(study, trials) if study.plan.sampler == GRID else [],
         failed=[(trial.number, trial.user_attrs.get(ERROR, "the worker was lost")) for trial in study.failed()],
     )

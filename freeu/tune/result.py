@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -16,6 +15,7 @@ from freeu.settings.settings import Settings
 from freeu.tune.options import connect, open_study
 from freeu.tune.plan import format_searched
 from freeu.tune.preferences import Ranking, rank_trials
+from freeu.tune.sampler import APART
 from freeu.tune.study import LABEL, OFF, Study
 
 
@@ -36,6 +36,8 @@ def best_trials(study: Study, ranking: Ranking | None) -> list[FrozenTrial]:
     """Return the best trial; with several scores, every trial that no other one beats. Raises SettingsError."""
     if ranking:
         return [study.trials()[ranking.best.trial]]
+    if study.preferential:
+        raise SettingsError("--study", study.name, "must have a choice", "Choose the worst images on the page first")
     if not study.plan.scores:
         raise SettingsError("--study", study.name, "must have scores or a person's choices", "See `report` for a grid")
     if not study.trials(TrialState.COMPLETE):
@@ -51,24 +53,19 @@ def _find(study: Study, number: int) -> FrozenTrial:
 
 
 def rank(study: Study) -> Ranking | None:
-    """Return the ranking by a person's choices; None if scores judge. Raises SettingsError if there is no choice."""
-    if not study.preferential:
-        return None
+    """Return the ranking by a person's choices; None if there are none."""
     pairs = study.comparisons()
     if not pairs:
-        raise SettingsError("--study", study.name, "must have a choice", "Choose the worst images on the page first")
-    values = {trial.number: trial.params for trial in study.trials(TrialState.COMPLETE)}
-    return rank_trials(values, study.plan.ranges, pairs)
-
-
-def settings_of(study: Study, trial: FrozenTrial) -> dict[str, Any]:
-    """Return the settings that a trial was drawn with."""
-    return {"enabled": False} if trial.user_attrs.get(LABEL) == OFF else study.plan.complete(trial.params)
+        return None
+    drawn = {trial.number: trial for trial in study.trials(TrialState.COMPLETE)}
+    values = {number: trial.params for number, trial in drawn.items()}
+    apart = {number for number, trial in drawn.items() if trial.user_attrs.get(APART)}
+    return rank_trials(values, study.plan.ranges, pairs, apart)
 
 
 def describe(study: Study, trial: FrozenTrial, ranking: Ranking | None) -> str:
     """Return a trial's values, the evidence for them, its infotext line and an API payload."""
-    settings = Settings.parse(settings_of(study, trial))
+    settings = Settings.parse(study.settings(trial))
     infotext = ", ".join(f"{key}: {value}" for key, value in to_infotext(settings).items())
     payload = json.dumps({"alwayson_scripts": {"freeu": {"args": [settings.compact()]}}})
     lines = [
@@ -114,7 +111,7 @@ def _save_preset(options: argparse.Namespace, study: Study, trials: Sequence[Fro
     if len(trials) > 1:
         numbers = ", ".join(str(trial.number) for trial in trials)
         raise SettingsError("--save", options.save, f"must come with --trial, because several are best: {numbers}")
-    settings = settings_of(study, trials[0])
+    settings = study.settings(trials[0])
     if not settings["enabled"]:
         raise SettingsError("--save", options.save, "must be left out, because this trial is FreeU off")
     if not options.url:

@@ -14,6 +14,9 @@ from optuna_dashboard.preferential import PreferentialStudy
 
 from freeu.tune.preferences import suggest_values
 
+APART = "apart"
+"""The user attribute of a trial that is like no other, whatever its values."""
+
 
 class ChoiceSampler(RandomSampler):
     """Suggests random values before the first choice, then learns from a person's choices.
@@ -37,6 +40,8 @@ class ChoiceSampler(RandomSampler):
         comparisons = PreferentialStudy(study).get_preferences(deepcopy=False)
         if not comparisons:
             return {}
-        values = {compared.number: compared.params for pair in comparisons for compared in pair}
+        compared = {one.number: one for pair in comparisons for one in pair}
+        values = {number: one.params for number, one in compared.items()}
+        apart = {number for number, one in compared.items() if one.user_attrs.get(APART)}
         pairs = [(better.number, worse.number) for better, worse in comparisons]
-        return suggest_values(values, self._ranges, pairs, self._generator)
+        return suggest_values(values, self._ranges, pairs, self._generator, apart)

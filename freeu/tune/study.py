@@ -7,7 +7,6 @@ without them has lost its worker: the next worker that asks for a trial fails it
 
 from __future__ import annotations
 
-import datetime
 import tempfile
 import threading
 import time
@@ -15,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.artifacts import upload_artifact
@@ -30,14 +30,15 @@ from PIL import Image
 from freeu.settings.parameter import SettingsError
 from freeu.tune import storage as storages
 from freeu.tune.plan import GRID, PERSON, Plan
-from freeu.tune.sampler import ChoiceSampler
+from freeu.tune.sampler import APART, ChoiceSampler
 from freeu.tune.storage import RETRY, RETRY_ALWAYS, Images
+from freeu.tune.webui import UnavailableError
 
 ASK_SECONDS = 600
-"""A RUNNING trial of this age that has never had a heartbeat lost its worker while the sampler suggested values."""
+"""A RUNNING trial without any heartbeat for so long lost its worker while the sampler suggested values."""
 
 SHOWN = 4
-"""How many trials a person compares. Each WebUI draws one more, so that the person does not wait."""
+"""How many trials a person compares, and one more for each WebUI of a new study, so that the person does not wait."""
 
 SAMPLERS: Mapping[str, Callable[[], BaseSampler]] = {
     "tpe": TPESampler,
@@ -80,7 +81,7 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
         _queue(optuna.load_study(study_name=name, storage=storage), plan, trials)
     else:
         study = optuna.load_study(study_name=name, storage=storage)
-        study.enqueue_trial(plan.off(), user_attrs={LABEL: OFF})
+        study.enqueue_trial(plan.off(), user_attrs={LABEL: OFF, APART: not plan.can_be_off()})
         study.enqueue_trial(
             plan.preset_values(), user_attrs={LABEL: f"preset {plan.preset}" if plan.preset else "start"}
         )
@@ -130,6 +131,7 @@ class Study:
     def __init__(self, storage: RDBStorage, name: str, images: Images) -> None:
         self.storage, self.name, self.images = storage, name, images
         self.plan = _load_plan(storage, name)
+        self._seen: dict[int, float] = {}  # when a trial was first seen to be RUNNING without a heartbeat
         person = self.plan.sampler == PERSON
         sampler = ChoiceSampler(self.plan.ranges) if person else SAMPLERS[self.plan.sampler]()
         self.optuna = optuna.load_study(study_name=name, storage=storage, sampler=sampler)
@@ -174,6 +176,10 @@ class Study:
         """The trials that the page shows to a person: drawn, neither chosen as the worst nor skipped."""
         gone = self._worst() | self._skipped()
         return [trial for trial in self.trials(TrialState.COMPLETE) if trial.number not in gone]
+
+    def settings(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
+        """Return the settings that a trial is drawn with."""
+        return {"enabled": False} if trial.user_attrs.get(LABEL) == OFF else self.plan.complete(trial.params)
 
     @property
     def finished(self) -> bool:
@@ -220,7 +226,10 @@ class Study:
             thread.join()
 
     def finish(self, trial: Trial, image: Image.Image, scores: Sequence[float]) -> bool:
-        """Store a trial's image and scores. Return False if another worker has the trial now."""
+        """Store a trial's image and scores. Return False if another worker has the trial now.
+
+        Raises UnavailableError if the image cannot be stored.
+        """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "images.png"
             image.save(path)
@@ -228,6 +237,10 @@ class Study:
                 key = upload_artifact(artifact_store=self.images, file_path=str(path), study_or_trial=trial)
             except UpdateFinishedTrialError:
                 return False
+            except StorageInternalError:
+                raise
+            except Exception as error:  # those of a file system, or of S3
+                raise UnavailableError(f"the images cannot be stored: {error}") from error
         values = list(scores) or [0.0]  # a person's choices are no values of trials
         return self._end(trial, {IMAGES: key}, TrialState.COMPLETE, values)
 
@@ -254,9 +267,11 @@ class Study:
 
     def _fail_abandoned_trials(self) -> None:
         """Fail trials whose worker was lost before the first heartbeat. Optuna finds only those lost later."""
-        start = datetime.datetime.now() - datetime.timedelta(seconds=ASK_SECONDS)
+        now = time.monotonic()  # a trial's start is by the clock of another machine
         for found in self.trials(TrialState.RUNNING):
-            if found.user_attrs.get(TAKEN) != found.number and found.datetime_start and found.datetime_start < start:
+            if found.user_attrs.get(TAKEN) == found.number:
+                continue
+            if now - self._seen.setdefault(found.number, now) >= ASK_SECONDS:
                 self.fail(Trial(self.optuna, found._trial_id), "the worker was lost", retry=True)
 
     def _worst(self) -> set[int]:

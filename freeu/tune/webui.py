@@ -23,7 +23,7 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
 
 
 class UnavailableError(Exception):
-    """The WebUI did not answer, or had an error of its own: a later attempt, or another WebUI, may succeed."""
+    """A WebUI did not answer or had an error of its own, or images were not stored. A later attempt may succeed."""
 
 
 class RefusedError(Exception):
@@ -77,6 +77,12 @@ class WebUI:
         if not images:
             raise UnavailableError(f"{self.url}: the answer has no images")
         return images
+
+    def load_model(self, override_settings: Mapping[str, Any]) -> None:
+        """Load a checkpoint with a small job. The presets are for the loaded one."""
+        job = {"prompt": "", "steps": 1, "width": 64, "height": 64, "override_settings": dict(override_settings)}
+        off = {"freeu": {"args": [self.complete({"enabled": False})]}}
+        self.generate({**job, "override_settings_restore_afterwards": False, "alwayson_scripts": off})
 
     def save_preset(self, name: str, settings: Mapping[str, Any], *, overwrite: bool = False) -> str:
         """Save one of the user's own presets, and return its name as stored."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from freeu.settings.parameter import SettingsError
 from freeu.tune.scoring import Score, ScoreError
-from freeu.tune.study import LABEL, OFF, Study
+from freeu.tune.study import Study
 from freeu.tune.webui import FIRST_DELAY, RefusedError, UnavailableError, WebUI, pauses, wait_for_answer
 
 log = logging.getLogger(__name__)
@@ -35,25 +35,18 @@ class Worker(threading.Thread):
         self.error: RefusedError | None = None
         self._computing = threading.Lock()  # a process must not end while torch computes in a thread
         self._trial: Trial | None = None
+        self._finished = False
         self._failures = 0
         self._pauses = pauses()
 
     def run(self) -> None:
-        """Draw trials. A WebUI that refuses everything, such as for a wrong login, is given none."""
+        """Draw trials. A WebUI that refuses the first request, such as for a wrong login, is given none."""
         try:
             wait_for_answer([self.webui], self.stop)
+            while not (self.stop.is_set() or self.error or self._finished):
+                self._go_on()
         except RefusedError as error:
             self.error = error
-        while not (self.stop.is_set() or self.error):
-            try:
-                if self.study.finished:
-                    return
-                self._draw_next()
-            except UpdateFinishedTrialError:
-                log.warning("a trial was given to another worker, because this one sent no sign of life")
-            except StorageInternalError as error:
-                log.warning("the database failed: %s", error)
-                self.stop.wait(FIRST_DELAY)
 
     def give_back(self) -> None:
         """Queue the trial that is being drawn for another worker. `stop` must be set.
@@ -63,6 +56,17 @@ class Worker(threading.Thread):
         with self._computing:
             if self._trial:
                 self.study.give_back(self._trial)
+
+    def _go_on(self) -> None:
+        try:
+            self._finished = self.study.finished
+            if not self._finished:
+                self._draw_next()
+        except UpdateFinishedTrialError:
+            log.warning("a trial was given to another worker, because this one sent no sign of life")
+        except StorageInternalError as error:
+            log.warning("the database failed: %s", error)
+            self.stop.wait(FIRST_DELAY)
 
     def _draw_next(self) -> None:
         with self._computing:
@@ -95,8 +99,7 @@ class Worker(threading.Thread):
 
     def _generate(self, trial: Trial) -> tuple[list[Image.Image], list[str]]:
         """Return the trial's images, and the prompt of each."""
-        off = trial.user_attrs.get(LABEL) == OFF
-        settings = self.webui.complete({"enabled": False} if off else self.study.plan.complete(trial.params))
+        settings = self.webui.complete(self.study.settings(trial))
         images: list[Image.Image] = []
         prompts: list[str] = []
         for prompt in self.study.plan.prompts:

@@ -12,7 +12,10 @@ from PIL import Image
 from freeu.settings.parameter import SettingsError
 from freeu.tune import storage as storages
 from freeu.tune import study as studies
+from freeu.tune.main import main
 from freeu.tune.plan import PERSON
+from freeu.tune.result import rank
+from freeu.tune.sampler import APART
 from tests.tune.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan, run
 
 IMAGE = Image.new("RGB", (8, 8))
@@ -69,6 +72,41 @@ def test_a_trial_that_is_lost_during_its_first_heartbeat_is_queued_again(storage
     monkeypatch.setattr(studies, "ASK_SECONDS", 0)
     study.take()
     assert numbers(study, TrialState.FAIL) == [lost.number]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "apart"),
+    [
+        ({"keep_contrast": [0.0, 1.0]}, True),
+        ({"b1": [0.5, 1.5]}, True),
+        ({name: [1.2, 1.6] for name in ("b1", "b2", "s1", "s2")}, True),
+        ({name: [0.0, 1.6] for name in ("b1", "b2", "s1", "s2")}, False),
+    ],
+)
+def test_freeu_off_has_its_own_utility_unless_searched_values_are_off_too(tmp_path, ranges, apart):
+    """Or else choices between FreeU off and settings that look the same would say nothing."""
+    study = make(f"sqlite:///{tmp_path}/study.db", tmp_path, plan(PERSON, ranges=ranges))
+    for _ in range(2):
+        study.finish(study.take(), IMAGE, [])
+    off, preset = study.trials(TrialState.COMPLETE)
+    for _ in range(5):
+        study.preferential.report_preference(preset, off)
+    assert rank(study).best.trial == preset.number
+    assert off.user_attrs[APART] == apart
+    suggested = study.take()
+    assert all(low <= suggested.params[name] <= high for name, (low, high) in ranges.items())
+
+
+def test_a_trial_of_ones_own_needs_no_choice(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/study.db"
+    study = make(url, tmp_path, plan(PERSON))
+    study.finish(study.take(), IMAGE, [])
+    best = ["best", "--storage", url, "--images", str(tmp_path)]
+    main([*best, "--trial", "0"])
+    assert "trial 0: FreeU off\n" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(best)
+    assert "--study must have a choice" in capsys.readouterr().err
 
 
 def test_retries_are_bounded(tmp_path):

@@ -150,6 +150,28 @@ def test_a_worker_with_a_wrong_login_takes_no_trial(study, webui):
     assert len(study.trials(TrialState.WAITING)) == 6
 
 
+def test_a_webui_that_refuses_after_a_failure_ends_the_worker(study, webui):
+    """It was started again with another login. Its trial is left to other workers."""
+    webui.faults[JOB] = [faulty.OUT_OF_MEMORY]
+    webui.faults[SCHEMA] = [(200, b"{}"), faulty.WRONG_LOGIN]
+    assert "401 Incorrect username or password" in str(draw(study, webui))
+    assert len(study.trials(TrialState.WAITING)) == 6
+
+
+def test_a_trial_whose_image_cannot_be_stored_is_tried_again(study, webui, monkeypatch):
+    write, failures = study.images.write, [OSError(28, "No space left on device")] * 2
+
+    def fail_first(*arguments):
+        if failures:
+            raise failures.pop()
+        write(*arguments)
+
+    monkeypatch.setattr(study.images, "write", fail_first)
+    assert draw(study, webui) is None
+    check_all_drawn_once(study, 6)
+    assert errors(study) == ["the images cannot be stored: [Errno 28] No space left on device"] * 2
+
+
 @pytest.mark.parametrize("result", ["raise ValueError('no')", "return float('nan')"])
 def test_a_score_that_fails_for_all_images_ends_the_worker(tmp_path, webui, monkeypatch, result):
     (tmp_path / "broken_score.py").write_text(f"def score(images, prompts):\n    {result}\n")

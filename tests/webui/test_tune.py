@@ -150,6 +150,8 @@ def test_a_grid(playground, tmp_path):
     [
         (("--over", "b9"), "--over must be one of b1,"),
         (("--over", "b1=0:9"), "--over must be b1=LOW:HIGH with -1 <= LOW < HIGH <= 3, got 'b1=0:9'"),
+        (("--over", "start", "stop"), "--over must have ranges whose values are all accepted together (start must be"),
+        (("--over", "start", "--set", "stop=0.5"), "--over must have ranges whose values are all accepted together"),
         (("--set", "b3=9"), "b3 must be between -1 and 3, got '9'"),
         (("--set", "b3=1", "--over", "b3"), "--set must not be searched by --over too, got 'b3'"),
         (("--set", "nothing=9"), "--set must be one of enabled,"),

@@ -1,0 +1,47 @@
+"""What the options mean for a WebUI whose model they change."""
+
+import json
+
+import pytest
+
+from freeu.tune.main import _run_parser, main
+from freeu.tune.options import make_plan
+from freeu.tune.webui import WebUI
+from tests.tune.faulty import FaultyWebUI
+
+MODEL = {"sd_model_checkpoint": "sdxl"}
+
+
+class TwoModels(FaultyWebUI):
+    """Its model is for SD 1.4 until a job has loaded another one."""
+
+    def answer(self, path, body):
+        if path == "/freeu/v1/presets":
+            loaded = any(job.get("override_settings") == MODEL for job in self.jobs)
+            return 200, json.dumps({"automatic": "SDXL" if loaded else "SD1.4"}).encode()
+        return super().answer(path, body)
+
+
+@pytest.mark.parametrize("way", ["--model", "--payload", "none"])
+def test_the_preset_is_the_one_for_the_model_that_draws(tmp_path, way):
+    (tmp_path / "job.json").write_text(json.dumps({"override_settings": MODEL}))
+    ways = {"--model": ["--model", "sdxl"], "--payload": ["--payload", str(tmp_path / "job.json")], "none": []}
+    webui = TwoModels()
+    options = _run_parser().parse_args(["--url", webui.url, "--prompt", "red apple", *ways[way]])
+    plan = make_plan(options, WebUI(webui.url))
+    webui.close()
+    if way == "none":
+        assert (plan.preset, webui.jobs) == ("SD1.4", [])
+    else:
+        assert plan.preset == "SDXL"
+        assert len(webui.jobs) == 1
+        assert plan.payload["override_settings"] == MODEL
+        assert plan.payload["override_settings_restore_afterwards"] is False
+
+
+@pytest.mark.parametrize("name", ["alwayson_scripts", "override_settings"])
+def test_a_payload_with_a_text_in_place_of_an_object(tmp_path, name, webui, capsys):
+    (tmp_path / "job.json").write_text(json.dumps({name: "text"}))
+    with pytest.raises(SystemExit):
+        main(["--url", webui.url, "--prompt", "red apple", "--payload", str(tmp_path / "job.json")])
+    assert f"--payload must hold an object in {name}" in capsys.readouterr().err
