@@ -24,8 +24,10 @@ of 100 comparisons."""
 _LENGTH = 0.5
 """The distance at which trials are still similar, as a share of each parameter's range."""
 
-_SAMPLES, _SEED = 4000, 0
 _CANDIDATES = 200
+"""How many random values the next ones are chosen from."""
+
+_SAMPLES, _SEED = 4000, 0
 _MAX_STEPS, _TOLERANCE = 100, 1e-9
 
 

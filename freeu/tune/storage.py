@@ -29,7 +29,7 @@ OPEN_PAUSES = (0.2, 0.5, 1)
 MAX_RETRIES = 3
 RETRY = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
 RETRY_ALWAYS = RetryHeartbeatStaleTrialCallback()
-"""Queue a copy of a failed trial."""
+"""Both queue a copy of a failed trial, the first at most MAX_RETRIES times."""
 
 
 def open_storage(url: str) -> RDBStorage:
