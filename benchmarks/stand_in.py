@@ -64,12 +64,12 @@ class StandIn:
 
     def _draw(self, payload: dict[str, Any]) -> str:
         """Return an image whose contrast depends on FreeU's settings."""
-        settings = payload["alwayson_scripts"]["freeu"]["args"][0]
+        settings = Settings.parse(payload["alwayson_scripts"]["freeu"]["args"][0])
         with self._one_job:
             time.sleep(self.seconds)
             self.jobs.append(payload)
         image = Image.new("L", (32, 32))
-        image.paste(int(100 * settings["b1"]), (0, 0, 16, 32))
+        image.paste(int(100 * settings.b1), (0, 0, 16, 32))
         file = io.BytesIO()
         image.save(file, "PNG")
         return base64.b64encode(file.getvalue()).decode()

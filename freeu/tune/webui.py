@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
-"""Seconds until a WebUI without an answer is asked again. Each wait is twice as long as the one before."""
+"""Seconds until the next request to a WebUI that did not answer. Each wait is twice as long as the one before."""
 
 
 class UnavailableError(Exception):
@@ -81,7 +81,7 @@ class WebUI:
     def load_model(self, override_settings: Mapping[str, Any]) -> None:
         """Load a checkpoint with a small job. The presets are for the loaded one."""
         job = {"prompt": "", "steps": 1, "width": 64, "height": 64, "override_settings": dict(override_settings)}
-        off = {"freeu": {"args": [self.complete({"enabled": False})]}}
+        off = {"freeu": {"args": [{"enabled": False}]}}
         self.generate({**job, "override_settings_restore_afterwards": False, "alwayson_scripts": off})
 
     def save_preset(self, name: str, settings: Mapping[str, Any], *, overwrite: bool = False) -> str:
