@@ -27,7 +27,17 @@ from benchmarks.choice_search import PRESETS, History, search
 from benchmarks.estimates import ESTIMATES
 from benchmarks.measure import machine
 from benchmarks.simulated_person import OFF, RANGES, Array, Person
-from benchmarks.tuning_report import SEARCH, SHIPPED_ESTIMATE, Guessed, PersonResult, Results, save, to_markdown
+from benchmarks.tuning_report import (
+    DASHBOARD,
+    RANDOM,
+    SEARCH,
+    SHIPPED_ESTIMATE,
+    Guessed,
+    PersonResult,
+    Results,
+    save,
+    to_markdown,
+)
 from freeu.tune.sampler import ChoiceSampler
 
 CHOICES = (10, 20, 40)
@@ -57,11 +67,10 @@ class DashboardSampler(PreferentialGPSampler):  # type: ignore[misc] # optuna-da
         return found
 
 
-DASHBOARD = "optuna-dashboard's sampler"
 SAMPLERS: Mapping[str, Callable[[int], BaseSampler]] = {
     SEARCH: lambda seed: ChoiceSampler(RANGES, SAMPLER_SEED + seed),
     DASHBOARD: lambda seed: DashboardSampler(seed=seed),
-    "random values": lambda seed: RandomSampler(seed=seed),
+    RANDOM: lambda seed: RandomSampler(seed=seed),
 }
 
 ASKED = {SEARCH: (10, 100, 1000), DASHBOARD: (10, 100)}  # with 1,000 comparisons, it needs a minute
@@ -89,10 +98,8 @@ def measure_person(seed: int, choices: Sequence[int] = CHOICES) -> PersonResult:
     person = Person(seed)
     fixed = {"FreeU off": OFF, **PRESETS}
     found, wrong = {}, {}
-    samplers = {**SAMPLERS}
-    if seed >= FIRST_SEED + DASHBOARD_PEOPLE:
-        del samplers[DASHBOARD]
-    histories = {name: search(Person(seed), sampler(seed), max(choices)) for name, sampler in samplers.items()}
+    names = [name for name in SAMPLERS if name != DASHBOARD or seed < FIRST_SEED + DASHBOARD_PEOPLE]
+    histories = {name: search(Person(seed), SAMPLERS[name](seed), max(choices)) for name in names}
     for name, history in histories.items():
         utility = person.utility(history.trials)
         found[name] = [_guess(SHIPPED_ESTIMATE, history, utility, count).utility for count in choices]

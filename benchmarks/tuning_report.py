@@ -19,8 +19,9 @@ CHART = FOLDER.parent / "docs" / "tune-choices.webp"
 BEGIN, END = "<!-- tuning: begin -->", "<!-- tuning: end -->"
 """The lines of the README between which `save` writes the tables."""
 
-SEARCH, SHIPPED_ESTIMATE = "search", "freeu.tune"
-COLOURS = {SEARCH: "#2a9d5c", "random values": "#8a8f98", "optuna-dashboard's sampler": "#d08c2f"}
+SEARCH, RANDOM, DASHBOARD = "search", "random values", "optuna-dashboard's sampler"
+COLOURS = {SEARCH: "#2a9d5c", RANDOM: "#8a8f98", DASHBOARD: "#d08c2f"}
+SHIPPED_ESTIMATE = "freeu.tune"
 
 
 class Guessed(NamedTuple):

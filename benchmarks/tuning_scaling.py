@@ -21,13 +21,12 @@ from pathlib import Path
 
 import matplotlib as mpl
 import optuna
-import torch
 from matplotlib.figure import Figure
 from optuna.trial import TrialState
 from tqdm import tqdm
 
 from benchmarks import postgres
-from benchmarks.measure import Spread, machine, spread
+from benchmarks.measure import Spread, processor, spread
 from benchmarks.report import FOLDER, Results, fill_readme, format_number, markdown_table, to_json
 from benchmarks.stand_in import StandIn
 from freeu.atomic_file import replace_file
@@ -173,7 +172,7 @@ def _database(server: postgres.Server, name: str) -> Iterator[str]:
 def _environment(server: postgres.Server) -> dict[str, str]:
     versions = ", ".join(f"{package} {version(package)}" for package in ("optuna", "sqlalchemy", "psycopg"))
     return {
-        "machine": f"{machine(torch.device('cpu')).rpartition(', ')[0]}, {os.cpu_count()} cores",
+        "machine": f"{processor()}, {os.cpu_count()} cores",
         "date": date.today().isoformat(),
         "versions": f"{versions}, {server.version}",
     }

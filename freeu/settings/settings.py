@@ -223,6 +223,15 @@ TABLE: Mapping[str, Parameter] = {
 """Every parameter by name, in the order of the positional list."""
 
 
+def critical_values(axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return one value of each parameter: if these are valid together, so are all others.
+
+    axes: the values of each parameter, each of which is valid by itself. `start` must be at most `stop`.
+    """
+    choose = {"start": max, "stop": min}
+    return {name: choose[name](values) if name in choose else values[0] for name, values in axes.items()}
+
+
 def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
     """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads; `presets` as there."""
     properties = {name: parameter_schema(parameter) for name, parameter in TABLE.items()}

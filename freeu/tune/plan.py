@@ -11,6 +11,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 from freeu.settings.parameter import SettingsError, format_number
+from freeu.settings.settings import Settings
 
 DIGITS = 3
 """Decimals of a searched value. Smaller differences cannot be seen."""
@@ -72,8 +73,7 @@ class Plan:
 
     def can_be_off(self) -> bool:
         """Return True if the values of `off` turn FreeU off, whatever the other settings are."""
-        settings = {**self.settings, **self.off()}
-        return all(value == NEUTRAL for name, value in settings.items() if _without_stage(name) in FACTORS)
+        return Settings.parse({**self.settings, **self.off()}).neutral
 
     def preset_values(self) -> dict[str, float]:
         """Return the point of the ranges that is closest to the plan's settings."""

@@ -15,12 +15,11 @@ from freeu.settings.settings import Settings
 from freeu.tune.options import connect, open_study
 from freeu.tune.plan import format_searched
 from freeu.tune.preferences import Ranking, rank_trials
-from freeu.tune.sampler import APART
 from freeu.tune.study import LABEL, OFF, Study
 
 
 def run_best(options: argparse.Namespace) -> None:
-    """Print the best trials, and save the first as a preset if asked. Raises the errors of `WebUI` too."""
+    """Print the best trials, and save the first as a preset with `--save`. Raises the errors of `WebUI` too."""
     study = open_study(options)
     ranking = rank(study)
     found = best_trials(study, ranking) if options.trial is None else [_find(study, options.trial)]
@@ -54,13 +53,8 @@ def _find(study: Study, number: int) -> FrozenTrial:
 
 def rank(study: Study) -> Ranking | None:
     """Return the ranking by a person's choices; None if there are none."""
-    pairs = study.comparisons()
-    if not pairs:
-        return None
-    drawn = {trial.number: trial for trial in study.trials(TrialState.COMPLETE)}
-    values = {number: trial.params for number, trial in drawn.items()}
-    apart = {number for number, trial in drawn.items() if trial.user_attrs.get(APART)}
-    return rank_trials(values, study.plan.ranges, pairs, apart)
+    values, pairs, apart = study.comparisons()
+    return rank_trials(values, study.plan.ranges, pairs, apart) if pairs else None
 
 
 def describe(study: Study, trial: FrozenTrial, ranking: Ranking | None) -> str:

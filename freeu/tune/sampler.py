@@ -1,9 +1,9 @@
-"""The sampler for choices, for Optuna: see `freeu.tune.preferences.suggest_values`."""
+"""A person's choices in a study of Optuna, and the sampler that learns from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -16,6 +16,25 @@ from freeu.tune.preferences import suggest_values
 
 APART = "apart"
 """The user attribute of a trial that is like no other, whatever its values."""
+
+
+class Comparisons(NamedTuple):
+    """The arguments of `rank_trials` and `suggest_values` with these names. `values` are those of compared trials."""
+
+    values: Mapping[int, Mapping[str, float]]
+    pairs: Sequence[tuple[int, int]]
+    apart: Collection[int]
+
+
+def read_comparisons(study: Study) -> Comparisons:
+    """Return what a person has chosen."""
+    pairs = PreferentialStudy(study).get_preferences(deepcopy=False)
+    trials = {trial.number: trial for pair in pairs for trial in pair}
+    return Comparisons(
+        {number: trial.params for number, trial in trials.items()},
+        [(better.number, worse.number) for better, worse in pairs],
+        {number for number, trial in trials.items() if trial.user_attrs.get(APART)},
+    )
 
 
 class ChoiceSampler(RandomSampler):
@@ -37,11 +56,5 @@ class ChoiceSampler(RandomSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Return the values to try; none, for random ones, without a choice."""
-        comparisons = PreferentialStudy(study).get_preferences(deepcopy=False)
-        if not comparisons:
-            return {}
-        compared = {one.number: one for pair in comparisons for one in pair}
-        values = {number: one.params for number, one in compared.items()}
-        apart = {number for number, one in compared.items() if one.user_attrs.get(APART)}
-        pairs = [(better.number, worse.number) for better, worse in comparisons]
-        return suggest_values(values, self._ranges, pairs, self._generator, apart)
+        values, pairs, apart = read_comparisons(study)
+        return suggest_values(values, self._ranges, pairs, self._generator, apart) if pairs else {}

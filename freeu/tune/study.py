@@ -30,7 +30,7 @@ from PIL import Image
 from freeu.settings.parameter import SettingsError
 from freeu.tune import storage as storages
 from freeu.tune.plan import GRID, PERSON, Plan
-from freeu.tune.sampler import APART, ChoiceSampler
+from freeu.tune.sampler import APART, ChoiceSampler, Comparisons, read_comparisons
 from freeu.tune.storage import RETRY, RETRY_ALWAYS, Images
 from freeu.tune.webui import UnavailableError
 
@@ -159,12 +159,9 @@ class Study:
         failed = [trial for trial in self.trials(TrialState.FAIL) if trial.number not in retried]
         return [trial for trial in failed if self.preferential or _was_queued(trial)]
 
-    def comparisons(self) -> list[tuple[int, int]]:
-        """Return the numbers of trials that a person compared: the better one, the worse one."""
-        if not self.preferential:
-            return []
-        pairs = self.preferential.get_preferences(deepcopy=False)
-        return [(better.number, worse.number) for better, worse in pairs]
+    def comparisons(self) -> Comparisons:
+        """Return what a person has chosen; nothing in a study for scores."""
+        return read_comparisons(self.optuna)
 
     @property
     def choices(self) -> int:
@@ -197,7 +194,7 @@ class Study:
         if not (self.preferential.should_generate() if self.preferential else self.trials(TrialState.WAITING)):
             return None
         with warnings.catch_warnings():
-            # Optuna warns of heartbeats without `optimize`, and of random values before the first choice.
+            # Optuna warns of heartbeats without `optimize`.
             warnings.simplefilter("ignore")
             trial = self.optuna.ask(self.plan.distributions)
         if not self.preferential and not _was_queued(self._frozen(trial)):
@@ -275,7 +272,7 @@ class Study:
                 self.fail(Trial(self.optuna, found._trial_id), "the worker was lost", retry=True)
 
     def _worst(self) -> set[int]:
-        return {worse for _, worse in self.comparisons()}
+        return {worse for _, worse in self.comparisons().pairs}
 
     def _skipped(self) -> set[int]:
         skipped = set(get_skipped_trial_ids(self.storage.get_study_system_attrs(self.id)))

@@ -35,7 +35,6 @@ class Worker(threading.Thread):
         self.error: RefusedError | None = None
         self._computing = threading.Lock()  # a process must not end while torch computes in a thread
         self._trial: Trial | None = None
-        self._finished = False
         self._failures = 0
         self._pauses = pauses()
 
@@ -43,8 +42,8 @@ class Worker(threading.Thread):
         """Draw trials. A WebUI that refuses the first request, such as for a wrong login, is given none."""
         try:
             wait_for_answer([self.webui], self.stop)
-            while not (self.stop.is_set() or self.error or self._finished):
-                self._go_on()
+            while self._try_next():
+                pass
         except RefusedError as error:
             self.error = error
 
@@ -57,16 +56,18 @@ class Worker(threading.Thread):
             if self._trial:
                 self.study.give_back(self._trial)
 
-    def _go_on(self) -> None:
+    def _try_next(self) -> bool:
+        """Draw the next trial, if there is one now. Return False if there is nothing left to do."""
         try:
-            self._finished = self.study.finished
-            if not self._finished:
-                self._draw_next()
+            if self.stop.is_set() or self.error or self.study.finished:
+                return False
+            self._draw_next()
         except UpdateFinishedTrialError:
             log.warning("a trial was given to another worker, because this one sent no sign of life")
         except StorageInternalError as error:
             log.warning("the database failed: %s", error)
             self.stop.wait(FIRST_DELAY)
+        return True
 
     def _draw_next(self) -> None:
         with self._computing:

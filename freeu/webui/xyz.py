@@ -11,7 +11,7 @@ from typing import Any
 
 from freeu.settings.extra_outputs import EXTRA_OUTPUTS, parse_extra_outputs
 from freeu.settings.parameter import Parameter, SettingsError, parse_value
-from freeu.settings.settings import TABLE, Settings
+from freeu.settings.settings import TABLE, Settings, critical_values
 from freeu.webui import host
 from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog
 
@@ -26,9 +26,6 @@ _NUMBERS = re.compile(
     re.VERBOSE | re.ASCII,
 )
 """A value of a numeric axis. The host takes more for a range, such as 1e-05 and 0--1, which it cannot convert then."""
-
-_CRITICAL: Mapping[str, Callable[[Sequence[Any]], Any]] = {"start": max, "stop": min}
-"""Picks the value that is invalid with the values of the other axes, if any is: `start` must be at most `stop`."""
 
 CheckCell = Callable[[Any, Mapping[str, Any]], object]
 """Takes a plot's `p` and the values of one cell; raises SettingsError if they do not go together."""
@@ -104,7 +101,7 @@ def _critical_cells(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
     A preset sets the values that have no axis, so each preset is in a cell.
     """
-    cell = {name: _CRITICAL[name](values) if name in _CRITICAL else values[0] for name, values in axes.items()}
+    cell = critical_values(axes)
     return [{**cell, "preset": preset} for preset in axes.get("preset", ())] or [cell]
 
 

@@ -30,7 +30,6 @@ def suggest(seed, *, choices):
     return found
 
 
-@pytest.mark.filterwarnings("ignore:Dynamic search space")
 @pytest.mark.parametrize("choices", [0, 1, 5])
 def test_suggestions(choices):
     """Those for two WebUIs that ask at once differ. A seed gives the same ones again."""
