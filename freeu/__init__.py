@@ -1,5 +1,6 @@
 """FreeU: better images from a diffusion U-Net, without training (https://arxiv.org/abs/2309.11497).
 
+arguments.py       what a job asks for: the script's arguments, read
 settings/          what a user can set: the table of parameters, presets, infotext
 core/              the mathematics and the hooks
 compat/            reading FreeU settings of other tools

@@ -14,14 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from freeu import Settings, SettingsError, to_infotext
+from freeu import Settings, SettingsError, arguments, to_infotext
 from freeu.cli.main import main
 from freeu.compat import comfyui as comfyui_reader
 from freeu.compat import invokeai as invokeai_reader
 from freeu.compat import swarmui as swarmui_reader
 from freeu.compat.detect import CHUNKS, Detected, read_file, read_image
 from freeu.compat.metadata import UnreadableFileError
-from freeu.compat.request import fill_up, parse_arguments, to_request
 from freeu.compat.steps import step_share
 from freeu.settings.infotext import parse_parameters
 from freeu.settings.presets import BUILTIN
@@ -384,7 +383,7 @@ def test_infotext_is_read_as_it_was_written(prompt, keys):
 
 REQUESTS = {
     "ours": ({"preset": "SDXL gentle", "start": 0.2}, BUILTIN["SDXL gentle"].replace(start=0.2)),
-    "ours, a list": ([*Settings(version="1", b1=1.3).to_dict().values()], Settings(version="1", b1=1.3)),
+    "ours, a list": ([*Settings(version="1", b1=1.3).to_dict().values(), False, False], Settings(version="1", b1=1.3)),
     "ljleb's": ({"stage_infos": [{"backbone_factor": 1.3}]}, Settings(version="1", b1=1.3, s1=1, b2=1, s2=1)),
     "ljleb's list": (
         [True, 0.0, 1.0, 0.0, "Version 2", 1.3, 0.9, 0, 0.5, 0, 1, 1.4, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1],
@@ -489,10 +488,10 @@ def test_other_arguments_of_diffusers_are_rejected(data):
 def test_converted_request_has_the_settings_of_the_image(payload):
     settings = Settings.parse(payload).replace(enabled=True)
     image = png({"parameters": f"a\nSteps: 20, {', '.join(infotext_pairs(to_infotext(settings)))}"})
-    request = json.loads(json.dumps(to_request(read_file(image).settings)))
+    request = json.loads(json.dumps(arguments.to_script(read_file(image).settings)))
     (args,) = [script["args"] for script in request["alwayson_scripts"].values()]
     assert Settings.parse(args[0]) == settings
-    assert parse_arguments(fill_up(args), {}, steps=20) == settings
+    assert arguments.parse(args, {}, steps=20).settings == settings
 
 
 def infotext_pairs(keys):

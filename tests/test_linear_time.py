@@ -8,9 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from freeu import SettingsError
+from freeu import SettingsError, arguments
 from freeu.compat import detect, ljleb, sdnext
-from freeu.compat.request import fill_up, parse_arguments
 from freeu.settings.infotext import parse_parameters
 from freeu.settings.parameter import parse_curve
 from tests.test_metadata import jpeg, png, tiff, webp
@@ -64,7 +63,7 @@ def infotext_value(text):
 def request(text):
     for payload in ({"b1": text}, {text: 1}, {"preset": text}, {"stage_infos": [{text: 1}]}, [text], text):
         with suppress(SettingsError):
-            parse_arguments(fill_up(payload if isinstance(payload, list) else [payload]), {}, 20)
+            arguments.parse(payload if isinstance(payload, list) else [payload], {}, 20)
 
 
 TEXT_PARSERS = {

@@ -12,13 +12,11 @@ from diffusers import UNet2DConditionModel
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeu import Settings, attach, from_infotext, strength
+from freeu import Settings, arguments, attach, from_infotext, strength
 from freeu.compat import comfyui as comfyui_reader
 from freeu.compat import diffusers as diffusers_reader
 from freeu.compat import invokeai as invokeai_reader
-from freeu.compat.request import fill_up, parse_arguments
 from freeu.core.backbone import channel_window
-from freeu.settings.extra_outputs import ExtraOutputs
 from freeu.webui.job import close_job, job_of, open_job
 from tests import other_tools
 from tests.other_tools import Factors, LjlebStage
@@ -202,7 +200,7 @@ def test_schedule_of_ljleb_on_the_unet():
 def active_calls(calls, steps, order, hires=False):
     """Return at which calls of the model a job of ours edits anything, in the WebUI."""
     p = SimpleNamespace(is_hr_pass=hires)
-    open_job(p, Settings(stop=0.99), ExtraOutputs())
+    open_job(p, arguments.Request(Settings(stop=0.99), arguments.ExtraOutputs()))
     job = job_of(p)
     active = []
     for call in range(calls):
@@ -249,7 +247,7 @@ def test_payloads_of_ljleb(is_list):
         order = ("backbone_factor", "skip_factor", "backbone_offset", "backbone_width", "skip_cutoff",
                  "skip_high_end_factor")  # fmt: skip
         payload = [True, 0.0, 1.0, 0.0, "Version 2", *(stage[field] for stage in stages for field in order)]
-    settings = parse_arguments(fill_up(payload), {}, steps=20)
+    settings = arguments.parse(payload, {}, steps=20).settings
     expected = theirs(name, other_tools.ljleb("2", RICH, widths(name)))
     assert_same(name, ours(name, with_exact_windows(settings, RICH, name)), expected)
 

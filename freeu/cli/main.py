@@ -9,13 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from freeu.arguments import MAX_STEPS, to_script
 from freeu.compat.detect import Detected, describe_json, read_file, read_image
 from freeu.compat.metadata import UnreadableFileError
-from freeu.compat.request import to_request
 from freeu.settings.parameter import SettingsError, format_number, format_value
 
 STDIN = "-"
-MAX_STEPS = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,7 +85,7 @@ def _format_lines(detected: Detected) -> str:
 
 
 def _format_payload(detected: Detected) -> str:
-    return f"{json.dumps(to_request(detected.settings), indent=2)}\n"
+    return f"{json.dumps(to_script(detected.settings), indent=2)}\n"
 
 
 def _read_bytes(name: str) -> bytes:

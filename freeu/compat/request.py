@@ -1,53 +1,19 @@
-"""API requests: the arguments of this extension's script, of ljleb's and of Forge's.
-
-A host fills up a short list of arguments with initial values before it calls the script. For this extension, these
-are None, so that a list's length is known: a short list may be meant for another tool.
-"""
+"""Whole API requests, for the command line: of this extension, of ljleb's and of Forge's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from freeu import arguments
 from freeu.compat import forge, ljleb, unreadable
 from freeu.compat.steps import img2img_steps, parse_steps
-from freeu.settings.extra_outputs import ARGUMENTS, SHORTEST_LIST, without_extra_outputs
 from freeu.settings.parameter import SettingsError
 from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import Settings
 
-SCRIPT = "freeu"
-"""The name of this extension's script in the API, and of ljleb's."""
-
 IMG2IMG_STRENGTH = 0.75
 """The denoising strength of an img2img request that names none."""
-
-
-def fill_up(args: Sequence[Any]) -> list[Any]:
-    """Return the arguments as the host passes them on: short lists are filled up, long ones are cut."""
-    return [*args, *[None] * len(ARGUMENTS)][: len(ARGUMENTS)]
-
-
-def parse_arguments(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> Settings:
-    """Read the settings in a script's arguments; extra outputs are ignored. Raises SettingsError.
-
-    The arguments are our values in the order of ARGUMENTS, or an object in the first place, with our names or those
-    of ljleb's extension, or the list of ljleb's extension. No arguments mean FreeU off. `steps` is how many steps the
-    job samples.
-    """
-    given = _without_filling(args)
-    first = given[0] if given else False
-    if isinstance(first, Mapping):
-        # Initial values may follow the object. Invalid ones were meant for something.
-        _parse_list([False, *given[1:]])
-        values = without_extra_outputs(first)
-        return ljleb.from_request(values, steps) if ljleb.is_request(values) else Settings.parse(values, presets)
-    if ljleb.is_list(given):
-        return ljleb.from_list(given[: ljleb.LIST_LENGTH])
-    if given != [False] and 0 < len(given) < SHORTEST_LIST:
-        rule = f"must be an object of names and values, or a list of at least {SHORTEST_LIST} values"
-        raise SettingsError("settings", given, rule, "A shorter list may be meant for another tool")
-    return _parse_list(given or [False])
 
 
 def parse_request(payload: Any, steps: int | None) -> Settings | None:
@@ -71,14 +37,9 @@ def parse_request(payload: Any, steps: int | None) -> Settings | None:
     return next((settings for settings in (*on.values(), *found.values()) if settings), None)
 
 
-def to_request(settings: Settings) -> dict[str, Any]:
-    """Return the part of a request that asks for these settings."""
-    return {"alwayson_scripts": {SCRIPT: {"args": [settings.compact()]}}}
-
-
 def _is_arguments(payload: Mapping[str, Any]) -> bool:
     """Return True for an object of a script's arguments, even if a name in it is wrong: `{"b": 1.3}`."""
-    names = {*ARGUMENTS, *ljleb.REQUEST_KEYS, "preset"}
+    names = {*arguments.ARGUMENTS, *ljleb.REQUEST_KEYS, "preset"}
     others = [value for name, value in payload.items() if name not in names]
     if len(others) < len(payload):
         return not any(isinstance(value, (Mapping, list)) for value in others)
@@ -101,7 +62,7 @@ def _parse_script(name: str, script: Any, steps: int | None) -> Settings | None:
     args = script.get("args") if isinstance(script, Mapping) else None
     if not isinstance(args, list):
         raise SettingsError(name, script, "must be an object whose args is a list")
-    if key == SCRIPT:
+    if key == arguments.SCRIPT:
         return _parse_own_or_ljleb(args, steps)
     if key.startswith(forge.SCRIPT):
         return forge.from_list(args, steps)
@@ -115,16 +76,4 @@ def _parse_own_or_ljleb(args: list[Any], steps: int | None) -> Settings:
         for name in ("start_ratio", "stop_ratio"):
             if type(value := args[0].get(name)) is int and value:
                 raise SettingsError(name, value, "must be a share of the run", "For a step, add --steps N")
-    return parse_arguments(fill_up(args), BUILTIN, steps or 1)
-
-
-def _parse_list(values: Sequence[Any]) -> Settings:
-    return Settings.parse(without_extra_outputs(dict(zip(ARGUMENTS, values, strict=False))))
-
-
-def _without_filling(args: Sequence[Any]) -> list[Any]:
-    """Return the arguments without the None at their end, which a host added."""
-    given = list(args)
-    while given and given[-1] is None:
-        given.pop()
-    return given
+    return arguments.parse(args, BUILTIN, steps or 1).settings

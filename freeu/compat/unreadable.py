@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from freeu.settings.infotext import DIAGNOSTICS_KEYS, Infotext
+from freeu.settings.infotext import DIAGNOSTICS_KEY, Infotext
 from freeu.settings.parameter import SettingsError
 
 WORKFLOW_CHUNKS = {"workflow": "prompt", "invokeai_workflow": "invokeai_graph"}
@@ -35,7 +35,7 @@ def from_infotext(infotext: Infotext) -> None:
     """Raise SettingsError for a key about FreeU, unless its value says that it is off."""
     for key, value in infotext.items():
         named = is_freeu(key) or key == "FUM_enabled"
-        if named and key not in DIAGNOSTICS_KEYS and str(value).strip().lower() not in OFF:
+        if named and key != DIAGNOSTICS_KEY and str(value).strip().lower() not in OFF:
             raise error("an image", key)
 
 

@@ -31,6 +31,11 @@ def strength(settings: Settings, step: int, steps: int) -> float:
     return settings.smoothness * _triangle(step, start_step, stop_step) + (1 - settings.smoothness) * hard
 
 
+def strengths(settings: Settings, steps: int) -> list[float]:
+    """Return the strength, 0..1, at each of `steps` steps."""
+    return [strength(settings, step, steps) for step in range(steps)]
+
+
 def strength_at_timestep(settings: Settings, timestep: float) -> float:
     """Return the strength, 0..1, by the clock "noise" at the timestep that the UNet is called with."""
     step = TIMESTEPS - 1 - round(timestep)

@@ -23,9 +23,6 @@ Infotext = Mapping[str, Any]
 DIAGNOSTICS_KEY = "FreeU diagnostics"
 """Key of images made for comparison; no parameter."""
 
-DIAGNOSTICS_KEYS = (DIAGNOSTICS_KEY, "FreeU look")
-"""That key, and its name in earlier releases."""
-
 _STEPS = "\nSteps: "
 """The beginning of the line of parameters."""
 
@@ -55,7 +52,7 @@ def from_own_infotext(infotext: Infotext) -> Settings | None:
     values = {names[key]: value for key, value in infotext.items() if key in names}
     if not values:
         return None
-    unknown = [key for key in infotext if key.startswith("FreeU ") and key not in names and key not in DIAGNOSTICS_KEYS]
+    unknown = [key for key in infotext if key.startswith("FreeU ") and key not in names and key != DIAGNOSTICS_KEY]
     if unknown:
         log.warning("infotext: keys unknown to this version of FreeU are ignored: %s", readable(", ".join(unknown)))
     return INFOTEXT_DEFAULTS.replace(**values)

@@ -25,55 +25,18 @@ from freeu.settings.parameter import (
 )
 from freeu.settings.stage import STAGES, Stage
 
-_FACTOR = {"unit": "factor", "low": -1.0, "high": 3.0}
-_CHANNELS = {"unit": "share of channels"}
-_STAGE_PARAMETERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "b": (
-        "b{n}",
-        "Scales the backbone in {blocks}. Above 1, shapes get clearer; too high a value clips colors.",
-        _FACTOR,
-    ),
-    "s": (
-        "s{n}",
-        "Scales the skip's low frequencies in {blocks}. Below 1, it keeps details that b smooths.",
-        _FACTOR,
-    ),
-    "high": (
-        "High frequencies, stage {n}",
-        "Scales the skip's other frequencies in {blocks}. 1 changes nothing.",
-        _FACTOR,
-    ),
-    "offset": (
-        "Channel offset, stage {n}",
-        "The first of the backbone channels that b{n} scales. The window wraps around.",
-        _CHANNELS,
-    ),
-    "width": (
-        "Channel width, stage {n}",
-        "The share of backbone channels that b{n} scales. 0.5 is half of them, as in the paper.",
-        _CHANNELS,
-    ),
-    "cutoff": (
-        "Cutoff, stage {n}",
-        "The highest of the low frequencies that s{n} scales. 0 is as in the paper: only the lowest ones.",
-        {"unit": "share of the spectrum"},
-    ),
-}
-"""Label, help and details of each parameter of a stage."""
-
-_BLOCKS = {1: "deepest", 2: "middle", 3: "shallowest"}
+_B = "Scales the backbone in the {} blocks. Above 1, shapes get clearer; too high a value clips colors."
+_S = "Scales the skip's low frequencies in the {} blocks. Below 1, it keeps details that b smooths."
+_HIGH = "Scales the skip's other frequencies in the {} blocks. 1 changes nothing."
+_OFFSET = "The first of the backbone channels that b{} scales. The window wraps around."
+_WIDTH = "The share of backbone channels that b{} scales. 0.5 is half of them, as in the paper."
+_CUTOFF = "The highest of the low frequencies that s{} scales. 0 is as in the paper: only the lowest ones."
+_CHANNELS, _SPECTRUM = "share of channels", "share of the spectrum"
 
 
 def _field(default: Value, label: str, help: str, **details: Any) -> Any:  # noqa: A002
     """Declare a parameter. The arguments are those of `Parameter`."""
     return field(default=default, metadata={"parameter": Parameter(default, label, help, **details)})
-
-
-def _stage_field(kind: str, n: int, default: float, *, always_written: bool = False) -> Any:
-    """Declare the parameter `kind` of stage `n`."""
-    label, help_text, details = _STAGE_PARAMETERS[kind]
-    help_text = help_text.format(n=n, blocks=f"the {_BLOCKS[n]} blocks")
-    return _field(default, label.format(n=n), help_text, **details, always_written=always_written)
 
 
 @dataclass(frozen=True)
@@ -93,10 +56,10 @@ class Settings:
         choices=("1", "2"),
         always_written=True,
     )
-    b1: float = _stage_field("b", 1, 1.3, always_written=True)
-    s1: float = _stage_field("s", 1, 0.9, always_written=True)
-    b2: float = _stage_field("b", 2, 1.4, always_written=True)
-    s2: float = _stage_field("s", 2, 0.2, always_written=True)
+    b1: float = _field(1.3, "b1", _B.format("deepest"), low=-1.0, high=3.0, unit="factor", always_written=True)
+    s1: float = _field(0.9, "s1", _S.format("deepest"), low=-1.0, high=3.0, unit="factor", always_written=True)
+    b2: float = _field(1.4, "b2", _B.format("middle"), low=-1.0, high=3.0, unit="factor", always_written=True)
+    s2: float = _field(0.2, "s2", _S.format("middle"), low=-1.0, high=3.0, unit="factor", always_written=True)
     start: float = _field(0.0, "Start", "The step at which FreeU starts.", unit="share of steps", always_written=True)
     stop: float = _field(1.0, "Stop", "The step at which FreeU stops.", unit="share of steps", always_written=True)
     smoothness: float = _field(
@@ -122,20 +85,22 @@ class Settings:
         "Selects the passes that use FreeU. first: the first pass of hires. fix only; hires: its second pass only.",
         choices=("both", "first", "hires"),
     )
-    b3: float = _stage_field("b", 3, 1.0)
-    s3: float = _stage_field("s", 3, 1.0)
-    high1: float = _stage_field("high", 1, 1.0)
-    high2: float = _stage_field("high", 2, 1.0)
-    high3: float = _stage_field("high", 3, 1.0)
-    offset1: float = _stage_field("offset", 1, 0.0)
-    offset2: float = _stage_field("offset", 2, 0.0)
-    offset3: float = _stage_field("offset", 3, 0.0)
-    width1: float = _stage_field("width", 1, 0.5)
-    width2: float = _stage_field("width", 2, 0.5)
-    width3: float = _stage_field("width", 3, 0.5)
-    cutoff1: float = _stage_field("cutoff", 1, 0.0)
-    cutoff2: float = _stage_field("cutoff", 2, 0.0)
-    cutoff3: float = _stage_field("cutoff", 3, 0.0)
+    b3: float = _field(1.0, "b3", _B.format("shallowest"), low=-1.0, high=3.0, unit="factor")
+    s3: float = _field(1.0, "s3", _S.format("shallowest"), low=-1.0, high=3.0, unit="factor")
+    high1: float = _field(1.0, "High frequencies, stage 1", _HIGH.format("deepest"), low=-1.0, high=3.0, unit="factor")
+    high2: float = _field(1.0, "High frequencies, stage 2", _HIGH.format("middle"), low=-1.0, high=3.0, unit="factor")
+    high3: float = _field(
+        1.0, "High frequencies, stage 3", _HIGH.format("shallowest"), low=-1.0, high=3.0, unit="factor"
+    )
+    offset1: float = _field(0.0, "Channel offset, stage 1", _OFFSET.format(1), low=0.0, high=1.0, unit=_CHANNELS)
+    offset2: float = _field(0.0, "Channel offset, stage 2", _OFFSET.format(2), low=0.0, high=1.0, unit=_CHANNELS)
+    offset3: float = _field(0.0, "Channel offset, stage 3", _OFFSET.format(3), low=0.0, high=1.0, unit=_CHANNELS)
+    width1: float = _field(0.5, "Channel width, stage 1", _WIDTH.format(1), low=0.0, high=1.0, unit=_CHANNELS)
+    width2: float = _field(0.5, "Channel width, stage 2", _WIDTH.format(2), low=0.0, high=1.0, unit=_CHANNELS)
+    width3: float = _field(0.5, "Channel width, stage 3", _WIDTH.format(3), low=0.0, high=1.0, unit=_CHANNELS)
+    cutoff1: float = _field(0.0, "Cutoff, stage 1", _CUTOFF.format(1), low=0.0, high=1.0, unit=_SPECTRUM)
+    cutoff2: float = _field(0.0, "Cutoff, stage 2", _CUTOFF.format(2), low=0.0, high=1.0, unit=_SPECTRUM)
+    cutoff3: float = _field(0.0, "Cutoff, stage 3", _CUTOFF.format(3), low=0.0, high=1.0, unit=_SPECTRUM)
     mask: str = _field(
         "box",
         "Mask",
@@ -223,7 +188,7 @@ TABLE: Mapping[str, Parameter] = {
 """Every parameter by name, in the order of the positional list."""
 
 
-def critical_values(axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def extremes(axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return one value of each parameter: if these are valid together, so are all others.
 
     axes: the values of each parameter, each of which is valid by itself. `start` must be at most `stop`.

@@ -7,6 +7,9 @@ from typing import NamedTuple
 STAGES = (1, 2, 3)
 """The decoder stages, from the deepest blocks to the shallowest."""
 
+FACTORS = ("b", "s", "high")
+"""The parameters of a stage that multiply features. 1 changes nothing."""
+
 
 class Stage(NamedTuple):
     """The parameters of one stage, named as in the table without their number."""
@@ -21,7 +24,11 @@ class Stage(NamedTuple):
     @property
     def neutral(self) -> bool:
         """True if these values change no feature."""
-        return (self.b == 1 or self.width == 0) and self.s == self.high == 1
+        return not self.changed()
+
+    def changed(self) -> list[str]:
+        """Return the names of the factors that change features. Without channels to scale, b changes none."""
+        return [name for name in FACTORS if getattr(self, name) != 1 and (name != "b" or self.width > 0)]
 
     def at_strength(self, strength: float) -> Stage:
         """Return the stage with each factor at a strength of 0..1: `1 + strength * (factor - 1)`."""
@@ -30,4 +37,4 @@ class Stage(NamedTuple):
         def scale(factor: float) -> float:
             return strength * factor + (1 - strength)
 
-        return self._replace(b=scale(self.b), s=scale(self.s), high=scale(self.high))
+        return self._replace(**{name: scale(getattr(self, name)) for name in FACTORS})

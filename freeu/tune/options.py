@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from freeu.settings.parameter import SettingsError, format_value
-from freeu.settings.settings import critical_values
+from freeu.settings.settings import extremes
 from freeu.tune.page import LOOPBACK
 from freeu.tune.plan import GRID, PERSON, Plan, parse_ranges
 from freeu.tune.storage import open_artifacts, open_storage
@@ -124,7 +124,7 @@ def make_plan(options: argparse.Namespace, webui: WebUI) -> Plan:
 def _check_ranges(webui: WebUI, settings: Mapping[str, Any], ranges: Mapping[str, Sequence[float]]) -> None:
     """Raise SettingsError if some of the searched values are refused together."""
     try:
-        webui.complete({**settings, **critical_values(ranges)})
+        webui.complete({**settings, **extremes(ranges)})
     except SettingsError as error:
         rule = f"must have ranges whose values are all accepted together ({error})"
         raise SettingsError("--over", " ".join(ranges), rule, "Give them as NAME=LOW:HIGH") from error

@@ -10,8 +10,10 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution
 
+from freeu.arguments import to_script
 from freeu.settings.parameter import SettingsError, format_number
 from freeu.settings.settings import Settings
+from freeu.settings.stage import FACTORS
 
 DIGITS = 3
 """Decimals of a searched value. Smaller differences cannot be seen."""
@@ -21,9 +23,6 @@ PERSON, GRID = "person", "grid"
 
 PAPER_RANGES = {"b": (1.0, 1.6), "s": (0.0, 1.0)}
 """The ranges of the paper: stronger backbones, weaker skips. All other parameters have the table's range."""
-
-FACTORS, NEUTRAL = ("b", "s", "high"), 1.0
-"""The parameters of a stage that multiply features, and the value with which they change nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Plan:
     def off(self) -> dict[str, float]:
         """Return the point of the ranges that is closest to FreeU off."""
         return self._clip(
-            {name: NEUTRAL if _without_stage(name) in FACTORS else self.settings[name] for name in self.ranges}
+            {name: 1.0 if _without_stage(name) in FACTORS else self.settings[name] for name in self.ranges}
         )
 
     def can_be_off(self) -> bool:
@@ -95,7 +94,7 @@ class Plan:
 
     def job(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the payload of one txt2img job."""
-        scripts = {**self.payload.get("alwayson_scripts", {}), "freeu": {"args": [dict(settings)]}}
+        scripts = {**self.payload.get("alwayson_scripts", {}), **to_script(settings)["alwayson_scripts"]}
         return {**self.payload, "prompt": prompt, "alwayson_scripts": scripts}
 
     def _clip(self, values: Mapping[str, float]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from freeu.arguments import to_script
 from freeu.settings.infotext import to_infotext
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
@@ -61,7 +62,7 @@ def describe(study: Study, trial: FrozenTrial, ranking: Ranking | None) -> str:
     """Return a trial's values, the evidence for them, its infotext line and an API payload."""
     settings = Settings.parse(study.settings(trial))
     infotext = ", ".join(f"{key}: {value}" for key, value in to_infotext(settings).items())
-    payload = json.dumps({"alwayson_scripts": {"freeu": {"args": [settings.compact()]}}})
+    payload = json.dumps(to_script(settings))
     lines = [
         f"trial {trial.number}: {name_values(study, trial)}",
         *(_choices(study, trial, ranking) if ranking else _scores(study, trial)),

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 from PIL import Image
 
+from freeu.arguments import to_script
 from freeu.settings.parameter import SettingsError, readable
 
 log = logging.getLogger(__name__)
@@ -81,8 +82,7 @@ class WebUI:
     def load_model(self, override_settings: Mapping[str, Any]) -> None:
         """Load a checkpoint with a small job. The presets are for the loaded one."""
         job = {"prompt": "", "steps": 1, "width": 64, "height": 64, "override_settings": dict(override_settings)}
-        off = {"freeu": {"args": [{"enabled": False}]}}
-        self.generate({**job, "override_settings_restore_afterwards": False, "alwayson_scripts": off})
+        self.generate({**job, "override_settings_restore_afterwards": False, **to_script({"enabled": False})})
 
     def save_preset(self, name: str, settings: Mapping[str, Any], *, overwrite: bool = False) -> str:
         """Save one of the user's own presets, and return its name as stored."""

@@ -7,18 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Body, FastAPI
 from fastapi.responses import JSONResponse
 
-from freeu.compat.request import fill_up, parse_arguments
-from freeu.core.schedule import strength
+from freeu import arguments
+from freeu.core.schedule import strengths
 from freeu.preset_file import BrokenFileError, NewerFileError, describe_error
-from freeu.settings.extra_outputs import EXTRA_OUTPUTS, parse_extra_outputs
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH, SettingsError, format_value, readable
 from freeu.settings.settings import Settings, json_schema, parameter_schema
-from freeu.settings.stage import STAGES
+from freeu.settings.stage import FACTORS, STAGES
 from freeu.user_presets import NameTakenError
 from freeu.webui import host
 from freeu.webui.preset_catalog import AUTOMATIC, BY_FAMILY, PresetCatalog
-
-MAX_STEPS = 1000
 
 
 def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
@@ -30,7 +27,7 @@ def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
         """Return a JSON schema of what `alwayson_scripts.freeu.args[0]` accepts."""
         catalog.reload_if_changed()
         schema = json_schema([AUTOMATIC, *catalog.presets])
-        outputs = {name: parameter_schema(output) for name, output in EXTRA_OUTPUTS.items()}
+        outputs = {name: parameter_schema(output) for name, output in arguments.EXTRA_OUTPUTS.items()}
         return {**schema, "properties": {**schema["properties"], **outputs}}
 
     @router.get("/presets")
@@ -54,7 +51,7 @@ def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
             return _refuse(error)
         return {
             "settings": settings.to_dict(),
-            "schedule": [_describe_step(settings, step, steps) for step in range(steps)],
+            "schedule": _describe_schedule(settings, steps),
         }
 
     if host.has_api(app):
@@ -88,12 +85,11 @@ def _parse_body(body: Any, catalog: PresetCatalog) -> tuple[Settings, int]:
     if not isinstance(body, dict) or "settings" not in body:
         raise SettingsError("body", body, "must be an object with settings")
     steps = body.get("steps", 20)
-    if type(steps) is not int or not 1 <= steps <= MAX_STEPS:
-        raise SettingsError("steps", steps, f"must be a whole number between 1 and {MAX_STEPS}")
+    if type(steps) is not int or not 1 <= steps <= arguments.MAX_STEPS:
+        raise SettingsError("steps", steps, f"must be a whole number between 1 and {arguments.MAX_STEPS}")
     settings = body["settings"]
-    args = fill_up(settings if isinstance(settings, list) else [settings])
-    parse_extra_outputs(args, {})
-    return parse_arguments(args, catalog.available(), steps), steps
+    args = settings if isinstance(settings, list) else [settings]
+    return arguments.parse(args, catalog.available(), steps).settings, steps
 
 
 def _parse_overwrite(body: dict[str, Any]) -> bool:
@@ -119,9 +115,14 @@ def _refuse(error: SettingsError | BrokenFileError | OSError) -> JSONResponse:
     return JSONResponse({**problem, "message": str(error)}, status_code=409 if is_conflict else 422)
 
 
-def _describe_step(settings: Settings, step: int, steps: int) -> dict[str, Any]:
-    """Return strength and factors at a step. With the clock "noise", steps are equal parts of the noise."""
-    share = strength(settings, step, steps) if settings.enabled else 0.0
+def _describe_schedule(settings: Settings, steps: int) -> list[dict[str, Any]]:
+    """Return strength and factors at each step. With the clock "noise", steps are equal parts of the noise."""
+    shares = strengths(settings, steps) if settings.enabled else [0.0] * steps
+    return [
+        {"step": step, "strength": share, "factors": _factors(settings, share)} for step, share in enumerate(shares)
+    ]
+
+
+def _factors(settings: Settings, share: float) -> dict[str, float]:
     stages = {n: settings.stage(n).at_strength(share) for n in STAGES}
-    factors = {f"{name}{n}": getattr(stage, name) for n, stage in stages.items() for name in ("b", "s", "high")}
-    return {"step": step, "strength": share, "factors": factors}
+    return {f"{name}{n}": getattr(stage, name) for n, stage in stages.items() for name in FACTORS}

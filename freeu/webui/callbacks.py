@@ -104,11 +104,12 @@ class Callbacks:
     def _line(self, settings: Settings, steps: float) -> str:
         """Return the line as HTML, with the data of the page's graph."""
         known = None if self.is_img2img else status.known_steps(steps or DEFAULT_STEPS)
+        shares = status.run_strengths(settings, known)
         try:
-            line = status.describe(settings, host.loaded_unet(), host.model_family(), known)
+            line = status.describe(settings, host.loaded_unet(), host.model_family(), known, shares)
         except UnsupportedUNetError as error:
             return error_line(f"FreeU has no effect: {error}")
-        graph = html.escape(json.dumps(status.graph(settings, known)))
+        graph = html.escape(json.dumps(status.graph(settings, known, shares)))
         return f'<p data-freeu="{graph}">{html.escape(line)}</p>'
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 from modules.infotext_utils import PasteField
 from modules.ui_components import InputAccordion
 
-from freeu.settings.extra_outputs import ARGUMENTS, EXTRA_OUTPUTS
+from freeu.arguments import ARGUMENTS, EXTRA_OUTPUTS
 from freeu.settings.parameter import Parameter
 from freeu.settings.settings import TABLE, Settings
 from freeu.settings.stage import STAGES

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from freeu.arguments import ExtraOutputs
 from freeu.diagnostics.spectrum import ColorStats, color_stats
 from freeu.settings.infotext import DIAGNOSTICS_KEY
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH, readable
@@ -29,7 +30,7 @@ OFF = "without FreeU"
 MAX_CLIPPED = 0.1
 """Above this share of clipped pixels, a comment says what to change. With a comparison, FreeU must have added it."""
 
-_NO_FREEU = {"enabled": False, "plot": False, "compare": False}
+_NO_FREEU = {"enabled": False, **ExtraOutputs()._asdict()}
 
 
 def add_extra_outputs(p: Any, processed: Any, job: Job) -> None:
@@ -68,7 +69,7 @@ def describe_clipping(settings: Settings, on: ColorStats, off: ColorStats | None
         return ""
     compared = f" ({share_off:.1%} with FreeU off)" if off else ""
     stages = {f"b{n}": settings.stage(n) for n in reversed(STAGES)}
-    enlarging = [name for name, stage in stages.items() if stage.b > 1 and stage.width > 0]
+    enlarging = [name for name, stage in stages.items() if stage.b > 1 and "b" in stage.changed()]
     advice = f"lower {' or '.join(enlarging) or 'the CFG scale'}"
     if enlarging and settings.keep_contrast < 1:
         advice = f"raise keep_contrast, or {advice}"

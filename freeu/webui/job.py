@@ -12,10 +12,10 @@ from typing import Any
 
 from torch import nn
 
+from freeu.arguments import ExtraOutputs, Request
 from freeu.core.hooks import Session, attach
 from freeu.core.unet import UnsupportedUNetError
 from freeu.diagnostics.recorder import Recorder
-from freeu.settings.extra_outputs import ExtraOutputs
 from freeu.settings.settings import Settings
 
 
@@ -118,9 +118,9 @@ def job_of(p: Any) -> Job | None:
     return getattr(p, "freeu_job", None)
 
 
-def open_job(p: Any, settings: Settings, outputs: ExtraOutputs) -> None:
+def open_job(p: Any, request: Request) -> None:
     """Give `p` a Job."""
-    p.freeu_job = Job(settings, outputs)
+    p.freeu_job = Job(*request)
 
 
 def close_job(p: Any) -> None:

@@ -15,8 +15,8 @@ from freeu.webui.callbacks import Callbacks, error_line, missing_preset
 from freeu.webui.gradio_compat import UNCHANGED
 from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog
 
-SAVE_DIAGNOSTICS = "freeu_save_look"
-"""Name of the option to save plots and comparisons. It stays as it is in users' config.json."""
+SAVE_DIAGNOSTICS = "freeu_save_diagnostics"
+"""Name of the option to save plots and comparisons."""
 
 _PRESET = "freeu_default_preset"
 _ENABLED = "freeu_start_enabled"

@@ -8,10 +8,10 @@ from typing import Any
 
 from modules import script_callbacks, scripts
 
-from freeu.settings.extra_outputs import ARGUMENTS, ExtraOutputs, parse_extra_outputs
+from freeu import arguments
 from freeu.settings.infotext import infotext_key, to_infotext
 from freeu.settings.parameter import SettingsError
-from freeu.settings.settings import TABLE, Settings
+from freeu.settings.settings import TABLE
 from freeu.user_presets import UserPresets
 from freeu.webui import api, host, options, xyz
 from freeu.webui.controls import Controls
@@ -19,7 +19,6 @@ from freeu.webui.diagnostics import add_extra_outputs
 from freeu.webui.job import HookManager, close_job, job_of, open_job
 from freeu.webui.preset_catalog import PresetCatalog
 from freeu.webui.refusal import refuse, refuse_plot, withdraw
-from freeu.webui.script_args import parse_script_args
 
 _NO_ACTIVE_STEP = "these settings are active at no step of this job"
 _COMPILED = "this UNet runs no hooks, because torch.compile compiled it before FreeU was turned on"
@@ -98,16 +97,16 @@ class FreeU(scripts.Script):
             # The cells of an X/Y/Z plot share this dict.
             p.extra_generation_params.pop(infotext_key(name), None)
         try:
-            settings, outputs = self._parse(p, args)
+            request = self._parse(p, args)
         except SettingsError as error:
             refuse(p, error)
         except Exception as error:
             refuse(p, error)
             raise
         else:
-            if settings.enabled:
-                open_job(p, settings, outputs)
-                p.extra_generation_params.update(to_infotext(settings))
+            if request.settings.enabled:
+                open_job(p, request)
+                p.extra_generation_params.update(to_infotext(request.settings))
 
     def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
         """Remove the hooks. Comment on the images if FreeU changed nothing, or acted twice."""
@@ -129,13 +128,14 @@ class FreeU(scripts.Script):
         if job and any(job.outputs):
             add_extra_outputs(p, processed, job)
 
-    def _parse(self, p: Any, args: tuple[Any, ...]) -> tuple[Settings, ExtraOutputs]:
-        """Return a job's settings and extra outputs. Raises SettingsError."""
+    def _parse(self, p: Any, args: tuple[Any, ...]) -> arguments.Request:
+        """Return what a job asks for. Raises SettingsError."""
         self.catalog.reload_if_changed()
         overrides = getattr(p, "freeu_overrides", {})
-        settings = parse_script_args(args, self.catalog.available(), host.sampled_steps(p), overrides)
-        # The jobs of another script, such as a plot's cells, have extra outputs only if the script says so.
-        return settings, parse_extra_outputs([False] if host.runs_script(p) else args, overrides)
+        if host.runs_script(p):
+            # The jobs of another script, such as a grid's cells, have extra outputs only if the script says so.
+            overrides = {**arguments.ExtraOutputs()._asdict(), **overrides}
+        return arguments.parse(args, self.catalog.available(), host.sampled_steps(p), overrides)
 
     def _share_presets(self) -> None:
         """Connect the presets of both tabs. img2img is created last, so both tabs exist now."""
@@ -166,7 +166,7 @@ def keep_initial_values_float(demo: object, app: object) -> None:
     would turn 1.3 into 1.
     """
     for runner in (scripts.scripts_txt2img, scripts.scripts_img2img):
-        for argument, control in zip(ARGUMENTS.values(), _our_script(runner).controls, strict=True):
+        for argument, control in zip(arguments.ARGUMENTS.values(), _our_script(runner).controls, strict=True):
             if argument.kind == "number":
                 control.value = float(control.value)
 
@@ -175,7 +175,7 @@ def check_cell(p: Any, values: Mapping[str, Any]) -> None:
     """Raise SettingsError if a cell with these values, in an X/Y/Z plot of `p`, would be refused."""
     script = _our_script(p.scripts)
     args = p.script_args[script.args_from : script.args_to]
-    parse_script_args(args, FreeU.catalog.possible(), host.sampled_steps(p), values)
+    arguments.parse(args, FreeU.catalog.possible(), host.sampled_steps(p), values)
 
 
 def _our_script(runner: Any) -> FreeU:

@@ -9,28 +9,31 @@ from typing import Any
 
 from torch import nn
 
-from freeu.core.schedule import TIMESTEPS, strength
+from freeu.arguments import MAX_STEPS
+from freeu.core.schedule import TIMESTEPS, strengths
 from freeu.core.unet import UnsupportedUNetError, decoder_blocks
 from freeu.settings.settings import Settings
-from freeu.settings.stage import STAGES, Stage
+from freeu.settings.stage import STAGES
 
 log = logging.getLogger(__name__)
-
-MAX_STEPS = 1000
-"""The most steps that the graph shows one by one: about one per pixel. A run of more is shown in percent."""
 
 _PASSES = {"first": "not in the hires. fix pass", "hires": "only in the hires. fix pass"}
 _TIMESTEP_STRIDE = 9  # a divisor of 999, the first timestep
 
 
-def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None) -> str:
+def run_strengths(settings: Settings, steps: int | None) -> list[float]:
+    """Return the strength at each step, at each percent of the run if the steps are None, or at each timestep."""
+    return strengths(settings, TIMESTEPS if settings.clock == "noise" else steps or 100)
+
+
+def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None, shares: list[float]) -> str:
     """Return a line such as "SDXL: b1, s1 on 4 blocks, b2, s2 on 3 blocks; steps 4 to 16 of 20".
 
-    The family of models may be empty, and the steps None, if they are unknown, or too many for the graph. Raises
-    UnsupportedUNetError.
+    The family of models may be empty, and the steps None, if they are unknown, or too many for the graph. `shares`
+    are the `run_strengths`. Raises UnsupportedUNetError.
     """
     blocks = _count_blocks(unet, settings.stage_map)
-    changed = {n: names for n in STAGES if (names := _changed_factors(settings.stage(n), n))}
+    changed = {n: [f"{name}{n}" for name in names] for n in STAGES if (names := settings.stage(n).changed())}
     counts = {n: f"{blocks[n]} block{'' if blocks[n] == 1 else 's'}" for n in changed}
     where = ", ".join(f"{', '.join(names)} on {counts[n]}" for n, names in changed.items())
     if not settings.enabled:
@@ -38,7 +41,7 @@ def describe(settings: Settings, unet: nn.Module, family: str, steps: int | None
     elif not where:
         effect = "these values change no image"
     else:
-        effect = f"{where}; {describe_steps(settings, steps)}"
+        effect = f"{where}; {describe_steps(settings, steps, shares)}"
     return f"{family or type(unet).__name__}: {effect}"
 
 
@@ -53,9 +56,9 @@ def _count_blocks(unet: nn.Module, stage_map: str) -> Counter[int | None]:
         raise UnsupportedUNetError(f"the blocks of {type(unet).__name__} could not be read now: {error}") from error
 
 
-def describe_steps(settings: Settings, steps: int | None) -> str:
+def describe_steps(settings: Settings, steps: int | None, shares: list[float]) -> str:
     """Return at which steps FreeU is active, counted from 1, or in which part of the run; and in which pass."""
-    active = [step for step, share in enumerate(_strengths(settings, _total(settings, steps))) if share]
+    active = [step for step, share in enumerate(shares) if share]
     if not active:
         return "no step"
     if settings.clock == "noise":
@@ -67,7 +70,7 @@ def describe_steps(settings: Settings, steps: int | None) -> str:
     return text if settings.passes == "both" else f"{text}, {_PASSES[settings.passes]}"
 
 
-def graph(settings: Settings, steps: int | None) -> dict[str, Any]:
+def graph(settings: Settings, steps: int | None, shares: list[float]) -> dict[str, Any]:
     """Return what the page's graph shows: the quantity on its axis, the axis' ends, and evenly spaced strengths.
 
     There is a strength for each step, or each percent of the run if the steps are unknown. With the clock "noise",
@@ -78,29 +81,21 @@ def graph(settings: Settings, steps: int | None) -> dict[str, Any]:
         axis = {"axis": "timestep", "ends": [TIMESTEPS - 1, 0]}
     elif steps is not None:
         axis = {"axis": "step", "ends": [1, steps]}
-    shown = _strengths(settings, _total(settings, steps))[:: _TIMESTEP_STRIDE if settings.clock == "noise" else 1]
+    shown = shares[:: _TIMESTEP_STRIDE if settings.clock == "noise" else 1]
     return {**axis, "strengths": [round(share, 4) for share in shown]}
 
 
 def known_steps(steps: float | None) -> int | None:
-    """Return the value of a step slider, into which any number can be typed; None if the graph cannot show it."""
+    """Return the value of a step slider, into which any number can be typed; None if the graph cannot show it.
+
+    The graph shows at most MAX_STEPS steps one by one: about one per pixel. It shows a run of more in percent.
+    """
     return int(steps) if steps is not None and 1 <= steps <= MAX_STEPS else None
 
 
 def _total(settings: Settings, steps: int | None) -> int:
     """Return into how many parts the run is divided."""
     return TIMESTEPS if settings.clock == "noise" else steps or 100
-
-
-def _strengths(settings: Settings, total: int) -> list[float]:
-    """Return the strength in each part of the run."""
-    return [strength(settings, step, total) for step in range(total)]
-
-
-def _changed_factors(stage: Stage, n: int) -> list[str]:
-    """Return the names of a stage's factors that change anything."""
-    changes = {"b": stage.b != 1 and stage.width > 0, "s": stage.s != 1, "high": stage.high != 1}
-    return [f"{name}{n}" for name, changed in changes.items() if changed]
 
 
 def _format_steps(steps: list[int]) -> str:

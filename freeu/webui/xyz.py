@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from freeu.settings.extra_outputs import EXTRA_OUTPUTS, parse_extra_outputs
+from freeu.arguments import ARGUMENTS
 from freeu.settings.parameter import Parameter, SettingsError, parse_value
-from freeu.settings.settings import TABLE, Settings, critical_values
+from freeu.settings.settings import TABLE, Settings, extremes
 from freeu.webui import host
 from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog
 
@@ -46,9 +46,8 @@ def _make_axes(axis_option: Callable[..., Any], catalog: PresetCatalog, check_ce
         return axis
 
     presets = make("preset", str, choices=lambda: [AUTOMATIC, *catalog.presets])
-    # "look" is the name of "plot" in earlier releases.
-    plots = {"plot": EXTRA_OUTPUTS["plot"], "look": EXTRA_OUTPUTS["plot"]}
-    return [presets, *(_make_axis(make, name, parameter) for name, parameter in {**TABLE, **plots}.items())]
+    names = [*TABLE, "plot"]
+    return [presets, *(_make_axis(make, name, ARGUMENTS[name]) for name in names)]
 
 
 def _make_axis(make: Callable[..., Any], name: str, parameter: Parameter) -> Any:
@@ -90,10 +89,8 @@ def _check_values(name: str, values: Sequence[Any], catalog: PresetCatalog) -> N
     for value in values:
         if name == "preset":
             Settings.parse({"preset": value}, presets)
-        elif name in TABLE:
-            parse_value(name, TABLE[name], value)
         else:
-            parse_extra_outputs([False], {name: value})
+            parse_value(name, ARGUMENTS[name], value)
 
 
 def _critical_cells(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -101,7 +98,7 @@ def _critical_cells(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
     A preset sets the values that have no axis, so each preset is in a cell.
     """
-    cell = critical_values(axes)
+    cell = extremes(axes)
     return [{**cell, "preset": preset} for preset in axes.get("preset", ())] or [cell]
 
 

@@ -18,16 +18,14 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from freeu import Settings, SettingsError, attach, from_infotext
-from freeu.compat.request import fill_up
+from freeu.arguments import ExtraOutputs
 from freeu.diagnostics import charts
 from freeu.diagnostics.recorder import Recorder
 from freeu.diagnostics.spectrum import ColorStats
-from freeu.settings.extra_outputs import SHORTEST_LIST, ExtraOutputs, parse_extra_outputs
 from freeu.settings.infotext import DIAGNOSTICS_KEY
 from freeu.settings.settings import TABLE
 from freeu.webui import diagnostics
 from freeu.webui.job import Job
-from freeu.webui.script_args import parse_script_args
 from tests import strategies
 from tests.test_hooks import call
 from tests.unets import hooks_on, inputs, shared
@@ -52,68 +50,14 @@ def indices(result):
 # Arguments
 
 
-@given(strategies.valid, st.booleans(), st.booleans())
-def test_extra_outputs_are_no_parameters(payload, plot, compare):
-    args = fill_up([{**payload, "plot": plot, "compare": compare}])
-    assert parse_extra_outputs(args, {}) == ExtraOutputs(plot, compare)
-    if "preset" not in payload:
-        assert parse_script_args(args, {}, 20, {}) == Settings.parse(payload)
-    in_list = fill_up([*list(Settings().to_dict().values())[:SHORTEST_LIST], plot, compare])
-    assert parse_extra_outputs(in_list, {}) == ExtraOutputs(plot, compare)
-    assert parse_script_args(in_list, {}, 20, {}) == Settings()
-    assert not {"plot", "look", "compare"} & set(TABLE)
-
-
-@pytest.mark.parametrize(
-    "args",
-    [
-        [],
-        [False],
-        [{}],
-        [True, "2", 1.3],
-        [True, 0.0, 1.0, 0.0, "Version 2"],
-        [{"enable": True}],
-        list(TABLE)[:SHORTEST_LIST],
-    ],
-    ids=str,
-)
-def test_payloads_of_earlier_releases_have_no_extra_outputs(args):
-    assert parse_extra_outputs(fill_up(args), {}) == ExtraOutputs(plot=False, compare=False)
-
-
-def test_the_name_look_of_earlier_releases_means_plot():
-    args = fill_up([{"look": True, "b1": 1.2}])
-    assert parse_extra_outputs(args, {}) == ExtraOutputs(plot=True)
-    assert parse_script_args(args, {}, 20, {}) == Settings(b1=1.2)
-    assert parse_extra_outputs(args, {"look": False}) == ExtraOutputs()
-    assert parse_extra_outputs(args, {"plot": False}) == ExtraOutputs()
-    assert parse_extra_outputs(fill_up([]), {"look": True}) == ExtraOutputs(plot=True)
-
-
-@pytest.mark.parametrize("name", ["plot", "look"])
-def test_an_object_for_ljlebs_extension_can_have_extra_outputs(name):
-    args = fill_up([{"enable": True, "stage_infos": [{"backbone_factor": 1.2}], name: True}])
-    assert parse_extra_outputs(args, {}).plot
-    assert parse_script_args(args, {}, 20, {}).b1 == 1.2
-
-
-def test_the_values_of_a_plot_override_the_extra_outputs():
-    args = fill_up([{"plot": True, "compare": True}])
-    assert parse_extra_outputs(args, {"plot": False, "b1": 1.2}) == ExtraOutputs(plot=False, compare=True)
-    assert parse_script_args(args, {}, 20, {"plot": True}) == Settings()
-    assert not parse_script_args(fill_up([]), {}, 20, {"plot": True}).enabled
-
-
 def test_an_invalid_extra_output_is_rejected_by_name(client):
-    with pytest.raises(SettingsError, match="compare must be true or false, got 3"):
-        parse_extra_outputs([{"compare": 3}], {})
-    for name in ("plot", "look"):
-        with pytest.raises(RuntimeError, match=r"plot must be true or false, got .*maybe"):
-            client.txt2img({name: "maybe"})
+    with pytest.raises(RuntimeError, match=r"plot must be true or false, got .*maybe"):
+        client.txt2img({"plot": "maybe"})
+    with pytest.raises(RuntimeError, match=r"compare must be true or false, got 3"):
+        client.plot(("[FreeU] b1", "1.2, 1.6"), freeu=({"compare": 3},))
     answer = client.post("/freeu/v1/validate", settings={"plot": 1})
     assert (answer.status_code, answer.json()["field"]) == (422, "plot")
-    for accepted in (BOTH, {"look": True}):
-        assert client.post("/freeu/v1/validate", settings=accepted).status_code == 200
+    assert client.post("/freeu/v1/validate", settings=BOTH).status_code == 200
     assert client.get("/freeu/v1/schema").json()["properties"]["plot"]["type"] == "boolean"
 
 
@@ -140,12 +84,6 @@ def test_a_plot_follows_the_image_and_does_not_change_it(client, on):
     assert len(set(plot.convert("RGB").getdata())) > 100
 
 
-def test_the_old_name_of_the_plot_works(client, on):
-    result = client.txt2img({**ON, "look": True})
-    assert pixels(result)[0] == pixels(on)[0]
-    assert indices(result) == {"pairs": [], "plots": [1]}
-
-
 def test_the_image_without_freeu_equals_that_of_a_job_without_freeu(client, on, off):
     result = client.txt2img({**ON, "compare": True})
     assert pixels(result) == [*pixels(on), *pixels(off)]
@@ -153,8 +91,7 @@ def test_the_image_without_freeu_equals_that_of_a_job_without_freeu(client, on, 
     with_freeu, without = infotexts(result)
     assert with_freeu == infotexts(on)[0]
     assert without == f"{infotexts(off)[0]}, FreeU diagnostics: without FreeU"
-    for key in ("FreeU diagnostics", "FreeU look"):  # the second is that of earlier releases
-        assert from_infotext({key: "without FreeU"}) is None
+    assert from_infotext({"FreeU diagnostics": "without FreeU"}) is None
 
 
 def test_batches_and_hires_fix_with_random_seeds(client):
@@ -205,13 +142,11 @@ def test_the_cells_of_a_plot_have_extra_outputs_only_with_an_axis_for_them(clien
     cells = with_plots.images[1:]
     assert {image.size for image in cells} == {(64, 64)}
     assert cells[2].convert("RGB").getpixel((1, 1)) == (255, 255, 255)
-    assert pixels(client.plot(axis, ("[FreeU] look", "False|True"), freeu=(ON,)))[1:] == pixels(with_plots)[1:]
 
 
-@pytest.mark.parametrize("name", ["plot", "look"])
-def test_an_invalid_value_on_the_axis_of_extra_outputs_is_refused(client, name):
-    with pytest.raises(RuntimeError, match=rf"{name} must be true or false, got .*perhaps"):
-        client.plot((f"[FreeU] {name}", "perhaps"), typed=True)
+def test_an_invalid_value_on_the_axis_of_extra_outputs_is_refused(client):
+    with pytest.raises(RuntimeError, match=r"plot must be true or false, got .*perhaps"):
+        client.plot(("[FreeU] plot", "perhaps"), typed=True)
 
 
 # In the host
@@ -448,7 +383,7 @@ def recorded():
 
 @pytest.mark.parametrize(("option", "names"), [(False, []), (True, ["-freeu-plot.png"])])
 def test_a_plot_is_saved_only_if_the_option_says_so(host, job, monkeypatch, tmp_path, option, names):
-    monkeypatch.setitem(host.shared.opts.data, "freeu_save_look", option)
+    monkeypatch.setitem(host.shared.opts.data, "freeu_save_diagnostics", option)
     p = job({**ON, **BOTH})
     p.outpath_samples = str(tmp_path)
     run(host, p)
@@ -551,7 +486,7 @@ def test_a_batch_has_one_slider_per_image(page, tab):
 def test_images_do_not_store_extra_outputs_and_pasting_does_not_change_them(page, tab):
     checkbox(page, "plot").check()
     text = tab.generate(1)
-    for word in ("plot", "look", "diagnostics"):
+    for word in ("plot", "diagnostics"):
         assert word not in text.split("Steps:")[1]
     tab.paste("red apple\nSteps: 4, Sampler: Euler, CFG scale: 3, Seed: 5, Size: 64x64, FreeU b1: 1.2, FreeU s1: 0.6")
     expect(tab.number("b1")).to_have_value("1.2")

@@ -13,18 +13,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from PIL import Image
 
-from freeu import Settings, SettingsError, from_infotext, presets, strength
+from freeu import Settings, SettingsError, arguments, from_infotext, presets, strength
+from freeu.arguments import ARGUMENTS
 from freeu.compat.detect import read_image
-from freeu.compat.request import fill_up, parse_arguments
-from freeu.settings.extra_outputs import ARGUMENTS, SHORTEST_LIST
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH
 from freeu.settings.settings import TABLE
 from tests import strategies
 from tests.webui.client import SMALL, pixels, reason
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
-FULL_LIST = list(Settings(**ON).to_dict().values())[:SHORTEST_LIST]
-NO_SETTINGS = "settings must be an object of names and values, or a list of at least 28"
+FULL_LIST = [*Settings(**ON).to_dict().values(), False, False]
+NO_SETTINGS = "settings must be an object of names and values, or a list of 31"
 LJLEB_LIST = [True, 0.5, 1.0, 0.0, "Version 1", 1.5, 0.5, 0, 0.5, 0, 1, 1.6, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1]
 LJLEB_OBJECT = {
     "start_ratio": 2,  # of SMALL's 4 steps
@@ -223,7 +222,7 @@ def test_a_job_with_any_payload_uses_its_settings_or_is_refused(client, off):
 def _parse(args):
     """Return the settings, or the error, of a payload for a job of one step."""
     try:
-        return parse_arguments(fill_up(args), presets.BUILTIN, 1)
+        return arguments.parse(args, presets.BUILTIN, 1).settings
     except SettingsError as error:
         return error
 
@@ -398,7 +397,7 @@ def test_validate_describes_what_a_job_would_do(client, payload):
     answer = client.post("/freeu/v1/validate", settings=payload, steps=4).json()
     settings = Settings(**answer["settings"])
     args = payload if isinstance(payload, list) else [payload]
-    assert settings == parse_arguments(fill_up(args), presets.BUILTIN, 4)
+    assert settings == arguments.parse(args, presets.BUILTIN, 4).settings
     for step, described in enumerate(answer["schedule"]):
         assert described["step"] == step
         assert described["strength"] == strength(settings, step, 4)

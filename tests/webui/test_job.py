@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from freeu import Settings, attach
-from freeu.settings.extra_outputs import ExtraOutputs
+from freeu.arguments import ExtraOutputs, Request
 from freeu.webui.job import HookManager, close_job, job_of, open_job
 from tests.unets import SHAPES, build, hooks_on, inputs, shared
 
@@ -21,7 +21,7 @@ class Processing:
     def __init__(self, settings=None, hires=False):
         self.is_hr_pass = hires
         if settings:
-            open_job(self, settings, ExtraOutputs())
+            open_job(self, Request(settings, ExtraOutputs()))
 
 
 def params(p, step=0, steps=10, order=1):

@@ -11,12 +11,10 @@ from fastapi import FastAPI
 from modules.infotext_utils import parse_generation_parameters
 from PIL import Image
 
-from freeu import SettingsError, from_infotext, presets
-from freeu.compat.request import fill_up
-from freeu.settings.extra_outputs import ARGUMENTS
+from freeu import SettingsError, arguments, from_infotext, presets
+from freeu.arguments import ARGUMENTS
 from freeu.settings.settings import TABLE
 from freeu.webui import callbacks
-from freeu.webui import script as webui_script
 from freeu.webui.job import HookManager, Job
 from tests.unets import hooks_on
 from tests.webui.client import SMALL, Client
@@ -182,7 +180,7 @@ def test_a_finished_job_leaves_no_hook_while_its_p_is_referenced(host, job):
 
 
 def test_an_unexpected_error_refuses_the_job(host, job, monkeypatch):
-    monkeypatch.setattr(webui_script, "parse_script_args", lambda *_: 1 / 0)
+    monkeypatch.setattr(arguments, "parse", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(host, job({}))
 
@@ -213,7 +211,7 @@ def test_ui_runs_again_for_the_initial_values_in_the_api(host):
     shown = script.controls_shown
     with gr.Blocks():
         again = script.ui(False)
-    assert [control.value for control in again] == fill_up([])
+    assert [control.value for control in again] == [None] * len(ARGUMENTS)
     assert [(type(control), control.label) for control in again] == [
         (type(control), control.label) for control in script.controls
     ]
@@ -275,7 +273,7 @@ def test_reloading_the_ui_registers_axes_and_callbacks_only_once(playground, hos
         return [axis.label for plot in plots for axis in plot.axis_options]
 
     before = axes()
-    others = ["[FreeU] preset", "[FreeU] plot", "[FreeU] look"]
+    others = ["[FreeU] preset", "[FreeU] plot"]
     assert sum(label.startswith("[FreeU]") for label in before) == len(TABLE) + len(others)
     assert set(others) <= set(before)
     playground.reload_ui()

@@ -8,8 +8,20 @@ import pytest
 from torch import nn
 
 from freeu import Settings, UnsupportedUNetError, strength
-from freeu.webui.status import MAX_STEPS, describe, describe_steps, graph, known_steps
+from freeu.webui.status import MAX_STEPS, describe, describe_steps, graph, known_steps, run_strengths
 from tests.unets import shared
+
+
+def line_of(settings, unet, family):
+    return describe(settings, unet, family, 20, run_strengths(settings, 20))
+
+
+def steps_of(settings, steps):
+    return describe_steps(settings, steps, run_strengths(settings, steps))
+
+
+def graph_of(settings, steps):
+    return graph(settings, steps, run_strengths(settings, steps))
 
 
 @pytest.mark.parametrize(
@@ -27,16 +39,16 @@ from tests.unets import shared
     ],
 )
 def test_describe(model, settings, line):
-    assert describe(settings, shared(model), model, 20) == line
+    assert line_of(settings, shared(model), model) == line
 
 
 def test_an_unknown_family_is_replaced_by_the_class_name():
-    assert describe(Settings(), shared("SDXL"), "", 20).startswith("UNetModel: b1")
+    assert line_of(Settings(), shared("SDXL"), "").startswith("UNetModel: b1")
 
 
 def test_a_model_without_ldm_decoder_blocks_raises():
     with pytest.raises(UnsupportedUNetError, match="Sequential"):
-        describe(Settings(), shared("SDXL").middle_block, "", 20)
+        line_of(Settings(), shared("SDXL").middle_block, "")
 
 
 class Changing(nn.Module):
@@ -91,12 +103,12 @@ def test_the_line_names_any_model_that_cannot_be_read(monkeypatch, model, names)
     ],
 )
 def test_describe_steps(changes, text):
-    assert describe_steps(Settings(**changes), 4) == text
+    assert steps_of(Settings(**changes), 4) == text
 
 
 def test_unknown_steps_are_described_in_percent_of_the_run():
-    assert describe_steps(Settings(start=0.2, stop=0.8), None) == "from 20 % to 80 % of the run"
-    assert describe_steps(Settings(passes="hires"), None) == "from 0 % to 100 % of the run, only in the hires. fix pass"
+    assert steps_of(Settings(start=0.2, stop=0.8), None) == "from 20 % to 80 % of the run"
+    assert steps_of(Settings(passes="hires"), None) == "from 0 % to 100 % of the run, only in the hires. fix pass"
 
 
 WINDOW = {"start": 0.2, "stop": 0.8, "smoothness": 0.3}
@@ -105,13 +117,13 @@ WINDOW = {"start": 0.2, "stop": 0.8, "smoothness": 0.3}
 @pytest.mark.parametrize("settings", [Settings(**WINDOW), Settings(curve="0:0, 0.3:1, 1:0.5"), Settings(enabled=False)])
 @pytest.mark.parametrize("steps", [1, 2, 20, 150])
 def test_the_graph_has_one_strength_per_step(settings, steps):
-    data = graph(settings, steps)
+    data = graph_of(settings, steps)
     assert (data["axis"], data["ends"]) == ("step", [1, steps])
     assert data["strengths"] == pytest.approx([strength(settings, step, steps) for step in range(steps)], abs=1e-4)
 
 
 def test_the_graph_in_percent():
-    data = graph(Settings(**WINDOW), None)
+    data = graph_of(Settings(**WINDOW), None)
     assert (data["axis"], data["ends"]) == ("percent", [0, 100])
     assert data["strengths"] == pytest.approx(
         [strength(Settings(**WINDOW), step, 100) for step in range(100)], abs=1e-4
@@ -121,7 +133,7 @@ def test_the_graph_in_percent():
 @pytest.mark.parametrize("steps", [20, None])
 def test_the_graph_of_the_noise_clock_starts_at_the_first_timestep(steps):
     settings = Settings(clock="noise", curve="0:0, 1:1")
-    data = graph(settings, steps)
+    data = graph_of(settings, steps)
     assert (data["axis"], data["ends"]) == ("timestep", [999, 0])
     indices = range(len(data["strengths"]))
     assert data["strengths"] == pytest.approx([index / indices[-1] for index in indices], abs=1e-4)

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeu import Settings, SettingsError
+from freeu import Settings, SettingsError, arguments
 from freeu.settings.settings import TABLE
 from freeu.webui import host, xyz
 from freeu.webui.script import FreeU
-from freeu.webui.script_args import parse_script_args
 from tests.webui.client import SMALL, Client
 
 
@@ -38,7 +37,7 @@ def plot(monkeypatch):
 
 
 def test_axes_are_added_once(plot):
-    names = ["preset", *TABLE, "plot", "look"]
+    names = ["preset", *TABLE, "plot"]
     assert list(plot.axes) == names
     xyz.add_axes(FreeU.catalog, lambda p, values: None)
     assert [axis.label for axis in plot.axis_options] == [f"[FreeU] {name}" for name in names]
@@ -61,7 +60,6 @@ def test_a_cell_has_overrides_of_its_own(plot):
         ("mask", ["box", "ring"], "must be one of box, disc, got 'ring'"),
         ("preset", ["SDXL", "gone"], "must be one of .*, got 'gone'"),
         ("plot", ["yes"], "must be true or false, got 'yes'"),
-        ("look", ["yes"], "must be true or false, got 'yes'"),
         ("b1", [], "must have at least one value, got \\[\\]"),  # "1.0-1.2 [0]", "2-1 (+0.1)"
         ("version", [], "must have at least one value, got \\[\\]"),
         ("enabled", [*"True, False"], "must be true or false, got 'T'"),  # an API client's text in place of a list
@@ -110,7 +108,7 @@ def test_the_cells_that_are_checked_stand_for_all(axes, window):
 
     def is_valid(cell):
         try:
-            parse_script_args([{"start": window[0], "stop": window[1]}], known, 20, cell)
+            arguments.parse([{"start": window[0], "stop": window[1]}], known, 20, cell)
         except SettingsError:
             return False
         return True

@@ -1,15 +1,13 @@
-"""A script's arguments as Settings: the page's list, flat names, and both forms of ljleb's extension."""
+"""What a job asks for: the page's list, an object of names, both forms of ljleb's extension, and a grid's values."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeu import Settings, SettingsError, presets
+from freeu import Settings, SettingsError, arguments, presets
+from freeu.arguments import ARGUMENTS, ExtraOutputs, Request
 from freeu.compat.ljleb import STAGE_FIELDS
-from freeu.compat.request import fill_up
-from freeu.settings.extra_outputs import ARGUMENTS, EXTRA_OUTPUTS, ExtraOutputs, parse_extra_outputs
 from freeu.settings.settings import TABLE
-from freeu.webui.script_args import parse_script_args
 from tests import strategies
 
 LJLEB_STAGES = [1.2, 0.9, 0.0, 0.5, 0.0, 1.0, 1.4, 0.2, 0.25, 0.75, 0.1, 1.1, 1.0, 1.0, 0.0, 0.5, 0.0, 1.0]
@@ -20,8 +18,15 @@ NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 
 
 def parse(*args, steps=20, **overrides):
-    """Parse arguments as the host passes them on: filled up with None, or cut."""
-    return parse_script_args(fill_up(args), presets.BUILTIN, steps, overrides)
+    """Return the settings in arguments as the host passes them on: filled up with None, or cut."""
+    filled = [*args, *[None] * len(ARGUMENTS)][: len(ARGUMENTS)]
+    request = arguments.parse(filled, presets.BUILTIN, steps, overrides)
+    assert arguments.parse(args, presets.BUILTIN, steps, overrides) == request
+    return request.settings
+
+
+def outputs(*args, **overrides):
+    return arguments.parse(args, presets.BUILTIN, 20, overrides).outputs
 
 
 @given(strategies.valid)
@@ -31,30 +36,10 @@ def test_flat_names_mean_the_same_as_in_settings_parse(payload):
 
 @given(strategies.valid, st.booleans(), st.booleans())
 def test_a_list_is_read_in_the_order_of_the_arguments(payload, plot, compare):
-    values = Settings.parse(payload).to_dict()
-    assert parse(*({**values, "plot": plot, "compare": compare}[name] for name in ARGUMENTS)) == Settings(**values)
-
-
-FIRST_RELEASE = [
-    "enabled", "version", "b1", "s1", "b2", "s2", "start", "stop", "smoothness", "curve", "clock", "passes", "b3", "s3",
-    "high1", "high2", "high3", "offset1", "offset2", "offset3", "width1", "width2", "width3",
-    "cutoff1", "cutoff2", "cutoff3", "mask", "stage_map",
-]  # fmt: skip
-"""The parameters of the first release. `plot` and `compare` followed in its list."""
-
-
-@given(strategies.valid, st.lists(st.booleans(), max_size=2))
-def test_a_list_for_the_first_release_keeps_its_meaning(payload, outputs):
-    """A host that has more arguments fills it up."""
-    values = Settings.parse({**payload, "keep_contrast": 0}).to_dict()
-    args = [*(values[name] for name in FIRST_RELEASE), *outputs]
-    assert parse(*args) == parse_script_args(args, presets.BUILTIN, 20, {}) == Settings(**values)
-    assert parse_extra_outputs(fill_up(args), {}) == ExtraOutputs(*outputs)
-
-
-def test_new_arguments_follow_those_of_the_first_release():
-    assert list(ARGUMENTS)[:30] == [*FIRST_RELEASE, "plot", "compare"]
-    assert ARGUMENTS.keys() == {*TABLE, *EXTRA_OUTPUTS}
+    settings = Settings.parse(payload)
+    values = {**settings.to_dict(), "plot": plot, "compare": compare}
+    request = arguments.parse([values[name] for name in ARGUMENTS], presets.BUILTIN, 20)
+    assert request == Request(settings, ExtraOutputs(plot, compare))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +51,7 @@ def test_new_arguments_follow_those_of_the_first_release():
         [True, 2, 1.3, 0.9, 0.2],  # reForge's
         [True],
         [True, "2", 1.3, 0.9, 1.4, 0.2],
-        list(Settings().to_dict().values())[:27],
+        list(Settings().to_dict().values()),
         [True, 0.0, 1.0, 0.0, 1, 1.2, 0.9],
         ["yes"],
         [[1]],
@@ -75,16 +60,13 @@ def test_new_arguments_follow_those_of_the_first_release():
 )
 def test_a_list_that_is_shorter_than_ours_is_rejected(args):
     """It may be meant for another tool, in whose list the values mean something else."""
-    with pytest.raises(
-        SettingsError, match="settings must be an object of names and values, or a list of at least 28 values"
-    ):
+    with pytest.raises(SettingsError, match="settings must be an object of names and values, or a list of 31 values"):
         parse(*args)
 
 
 @pytest.mark.parametrize("args", [[], [False], [None], [None, None]], ids=str)
 def test_no_arguments_and_false_mean_off(args):
     assert parse(*args) == Settings(enabled=False)
-    assert parse_script_args(args, presets.BUILTIN, 20, {}) == Settings(enabled=False)
 
 
 def test_an_object_among_initial_values_of_a_host_that_fills_up_with_them():
@@ -141,7 +123,7 @@ PUBLIC = [
     ([{"enabled": False, "b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}], Settings(enabled=False)),
     # A client that copies the values of script-info, and changes some
     (DEFAULTS, Settings()),
-    ([True, 2, *DEFAULTS[2:28], None, None, None], Settings()),
+    ([True, 2, *DEFAULTS[2:]], Settings()),
 ]  # fmt: skip
 """Payloads of public clients, rewritten."""
 
@@ -251,3 +233,36 @@ def test_the_values_of_a_plot_are_checked_together_with_the_arguments():
         parse({"stop": 0.5}, start=0.6)
     with pytest.raises(SettingsError, match="preset"):
         parse(preset="none")
+
+
+@pytest.mark.parametrize(
+    ("args", "overrides", "expected"),
+    [
+        ([], {}, ExtraOutputs()),
+        ([{"plot": True}], {}, ExtraOutputs(plot=True)),
+        ([{"plot": "true", "compare": True, "b1": 1.1}], {}, ExtraOutputs(plot=True, compare=True)),
+        ([{"enable": True, "stage_infos": [{"backbone_factor": 1.2}], "plot": True}], {}, ExtraOutputs(plot=True)),
+        ([{"plot": True}], {"plot": False, "compare": True}, ExtraOutputs(compare=True)),
+        ([{}], {"plot": "True", "b1": "1.1"}, ExtraOutputs(plot=True)),
+    ],
+)
+def test_extra_outputs_in_an_object_and_in_a_grid(args, overrides, expected):
+    assert outputs(*args, **overrides) == expected
+
+
+def test_an_extra_output_on_the_axis_of_a_grid_does_not_turn_freeu_on():
+    assert not parse(plot=True).enabled
+
+
+@pytest.mark.parametrize("args", [[{"plot": "maybe"}], [*DEFAULTS[:-2], "maybe", False], [{}, *DEFAULTS[1:-1], 3]])
+def test_bad_extra_outputs_are_rejected_by_name(args):
+    with pytest.raises(SettingsError, match=r"^(plot|compare) must be true or false, got"):
+        outputs(*args)
+
+
+@given(strategies.valid)
+def test_a_script_written_is_read_as_the_same_settings(payload):
+    settings = Settings.parse(payload)
+    for given_as in (settings, settings.to_dict()):
+        args = arguments.to_script(given_as)["alwayson_scripts"]["freeu"]["args"]
+        assert arguments.parse(args, presets.BUILTIN, 20) == Request(settings, ExtraOutputs())
