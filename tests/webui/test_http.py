@@ -19,8 +19,8 @@ from freeu.compat.request import fill_up, parse_arguments
 from freeu.settings.extra_outputs import ARGUMENTS, SHORTEST_LIST
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH
 from freeu.settings.settings import TABLE
-from tests import strategies
-from tests.webui.client import SMALL, pixels, reason
+from tests.support import strategies
+from tests.support.client import SMALL, pixels, reason
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
 FULL_LIST = list(Settings(**ON).to_dict().values())[:SHORTEST_LIST]

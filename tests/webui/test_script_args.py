@@ -10,7 +10,7 @@ from freeu.compat.request import fill_up
 from freeu.settings.extra_outputs import ARGUMENTS, EXTRA_OUTPUTS, ExtraOutputs, parse_extra_outputs
 from freeu.settings.settings import TABLE
 from freeu.webui.script_args import parse_script_args
-from tests import strategies
+from tests.support import strategies
 
 LJLEB_STAGES = [1.2, 0.9, 0.0, 0.5, 0.0, 1.0, 1.4, 0.2, 0.25, 0.75, 0.1, 1.1, 1.0, 1.0, 0.0, 0.5, 0.0, 1.0]
 LJLEB = Settings(version="1", b1=1.2, s1=0.9, b2=1.4, s2=0.2, offset2=0.25, width2=0.75, cutoff2=0.1, high2=1.1)

@@ -15,7 +15,7 @@ from freeu.settings.settings import TABLE
 from freeu.webui import host, xyz
 from freeu.webui.script import FreeU
 from freeu.webui.script_args import parse_script_args
-from tests.webui.client import SMALL, Client
+from tests.support.client import SMALL, Client
 
 
 class AxisOption:
