@@ -11,8 +11,8 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import create_trial
 from optuna_dashboard import preferential
 
-from benchmarks.choice_search import DISTRIBUTIONS, search
-from benchmarks.simulated_person import SHOWN, Person
+from tests.support.choice_search import DISTRIBUTIONS, search
+from tests.support.simulated_person import SHOWN, Person
 
 _PAIRS = SHOWN - 1
 """Comparisons in a choice."""

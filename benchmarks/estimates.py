@@ -12,8 +12,8 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.models.pairwise_gp import PairwiseGP, PairwiseLaplaceMarginalLogLikelihood
 from botorch.posteriors.gpytorch import GPyTorchPosterior
 
-from benchmarks.simulated_person import RANGES, Array, Values, scale
 from freeu.tune.preferences import posterior, probability_best, rank_trials
+from tests.support.simulated_person import RANGES, Array, Values, scale
 
 Pairs: TypeAlias = Sequence[tuple[int, int]]
 

@@ -1,4 +1,4 @@
-"""Interleaved timing, medians and quartiles, and peak memory."""
+"""Interleaved timing, medians and quartiles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from statistics import quantiles
 from typing import NamedTuple
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 Function = Callable[[], object]
@@ -68,25 +67,6 @@ def elapsed(function: Function, device: torch.device) -> float:
 def cuda_event() -> torch.cuda.Event:
     """Return an event that records a time on the GPU."""
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-
-
-def peak_memory(function: Function, device: torch.device) -> int:
-    """Return the bytes that `function` allocates at its peak. Its first run fills caches and is not measured."""
-    function()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        function()
-        return torch.cuda.max_memory_allocated(device) - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        function()
-    allocated = peak = 0
-    for event in recorded.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            allocated += event.nbytes()
-            peak = max(peak, allocated)
-    return peak
 
 
 def machine(device: torch.device) -> str:

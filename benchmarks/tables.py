@@ -13,9 +13,10 @@ from functools import partial
 import torch
 
 from benchmarks.baselines import IMPLEMENTATIONS
-from benchmarks.measure import Function, Spread, peak_memory, ratio, spread, time_interleaved
+from benchmarks.measure import Function, Spread, ratio, spread, time_interleaved
 from benchmarks.unet_step import time_in_unet
 from benchmarks.workloads import Features, Workload, decoder_features
+from tests.support.memory import peak_memory
 
 Row = Mapping[str, Spread]
 """Measurements by the name of their column."""

@@ -23,10 +23,8 @@ from optuna_dashboard.preferential.samplers.gp import PreferentialGPSampler
 from tqdm import tqdm
 
 from benchmarks.asking import ask_after_comparisons, ask_after_trials
-from benchmarks.choice_search import PRESETS, History, search
 from benchmarks.estimates import ESTIMATES
 from benchmarks.measure import machine
-from benchmarks.simulated_person import OFF, RANGES, Array, Person
 from benchmarks.tuning_report import (
     DASHBOARD,
     RANDOM,
@@ -39,6 +37,8 @@ from benchmarks.tuning_report import (
     to_markdown,
 )
 from freeu.tune.sampler import ChoiceSampler
+from tests.support.choice_search import PRESETS, History, search
+from tests.support.simulated_person import OFF, RANGES, Array, Person
 
 CHOICES = (10, 20, 40)
 PEOPLE, DASHBOARD_PEOPLE, FEW_PEOPLE = 100, 32, 2

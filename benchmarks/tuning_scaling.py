@@ -25,10 +25,8 @@ from matplotlib.figure import Figure
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from benchmarks import postgres
 from benchmarks.measure import Spread, processor, spread
 from benchmarks.report import FOLDER, Results, fill_readme, format_number, markdown_table, to_json
-from benchmarks.stand_in import StandIn
 from freeu.atomic_file import replace_file
 from freeu.settings.settings import Settings
 from freeu.tune import storage as storages
@@ -38,6 +36,8 @@ from freeu.tune.scoring import load_score
 from freeu.tune.study import Study
 from freeu.tune.webui import WebUI
 from freeu.tune.worker import Worker
+from tests.support import postgres
+from tests.support.stand_in import StandIn
 
 WORKERS = 1, 2, 4
 JOB_SECONDS = 0.5, 0.0

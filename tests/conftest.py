@@ -1,3 +1,6 @@
+"""Settings of hypothesis, and a UNet."""
+
+import gc
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -5,9 +8,24 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # read this when they are imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "freeu", deadline=None, print_blob=True, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("freeu")
+
+
+@pytest.fixture
+def unet():
+    """Yield a UNet; after the test, check that it has no hooks and computes what it did before."""
+    # Only here, because torch is slow to import and not every test needs it.
+    from tests.support.unets import call, hooks_on, inputs, shared
+
+    unet = shared("SDXL")
+    before = call(unet, *inputs())
+    yield unet
+    gc.collect()
+    assert hooks_on(unet) == 0
+    assert call(unet, *inputs()).equal(before)

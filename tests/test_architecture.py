@@ -64,6 +64,9 @@ SLOW_IMPORTS = {
 """Imports of own modules that may stand inside a function, with the reason."""
 
 
+SHARED_BY_TESTS = {"tests.support", "tests.files"}
+
+
 class Import(NamedTuple):
     """An import of `name`, a module or a name in a module."""
 
@@ -209,6 +212,16 @@ def test_one_copy_of_atomic_writing(package):
     allowed = {"freeu/atomic_file.py", "freeu/user_presets.py"} if package == "freeu" else set()
     assert files_with("os.replace", package) | files_with("os.rename", package) == allowed
     assert sum((ROOT / name).read_text("utf-8").count("os.replace(") for name in allowed) == len(allowed)
+
+
+@pytest.mark.parametrize(("package", "shared"), [("tests", SHARED_BY_TESTS), ("benchmarks", {"tests.support"})])
+def test_no_test_is_imported(package, shared):
+    """What several tests need is in tests/support, tests/files.py or a conftest.py; tests import no benchmark."""
+    allowed = shared | ({"benchmarks"} if package == "benchmarks" else set())
+    found = {own.name for path in files_of(package) for own in imports(path)}
+    ours = {name for name in found if name.split(".")[0] in ("tests", "benchmarks")}
+    assert ours
+    assert {name for name in ours if not is_in(name, allowed)} == set()
 
 
 def test_no_fft():

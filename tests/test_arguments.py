@@ -8,7 +8,7 @@ from freeu import Settings, SettingsError, arguments, presets
 from freeu.arguments import ARGUMENTS, ExtraOutputs, Request
 from freeu.compat.ljleb import STAGE_FIELDS
 from freeu.settings.settings import TABLE
-from tests import strategies
+from tests.support import strategies
 
 LJLEB_STAGES = [1.2, 0.9, 0.0, 0.5, 0.0, 1.0, 1.4, 0.2, 0.25, 0.75, 0.1, 1.1, 1.0, 1.0, 0.0, 0.5, 0.0, 1.0]
 LJLEB = Settings(version="1", b1=1.2, s1=0.9, b2=1.4, s2=0.2, offset2=0.25, width2=0.75, cutoff2=0.1, high2=1.1)

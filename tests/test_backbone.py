@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from freeu import scale_backbone_
 from freeu.core.backbone import channel_window, structure_map
-from tests.reference import rms, rounding, scale_backbone
+from tests.support.reference import rms, rounding, scale_backbone
 
 channels = st.integers(1, 40)
 sizes = st.integers(1, 20)

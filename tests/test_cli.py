@@ -1,6 +1,5 @@
 """`python -m freeu`: settings in images and requests, of this extension and of other tools."""
 
-import io
 import json
 import re
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
+from PIL import PngImagePlugin
 
 from freeu import Settings, SettingsError, arguments, to_infotext
 from freeu.cli.main import main
@@ -24,142 +23,40 @@ from freeu.compat.metadata import UnreadableFileError
 from freeu.compat.steps import step_share
 from freeu.settings.infotext import parse_parameters
 from freeu.settings.presets import BUILTIN
-from tests.strategies import valid
+from tests.files import (
+    FACTORS,
+    LEVELS,
+    ORIGINAL,
+    SWARMUI,
+    WRITTEN,
+    comfyui,
+    comfyui_animation,
+    comfyui_chain,
+    comfyui_page,
+    comfyui_webp,
+    image_file,
+    infotext,
+    invokeai,
+    png_with,
+    swarmui,
+    with_comment,
+)
+from tests.support.strategies import valid
 
 ROOT = Path(__file__).parent.parent
-FACTORS = {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}
-LEVELS = Settings(version="1", stage_map="levels", **FACTORS)
-ORIGINAL = Settings(version="1", width1=641 / 1280, width2=321 / 640, **FACTORS)
-STAGES = r'"[{\"backbone_factor\": 1.2, \"skip_factor\": 0.9}, {\"backbone_factor\": 1.4, \"skip_factor\": 0.2}]"'
-PROMPT = "a cat: (grey:1.2), \\(tabby\\)\nNegative prompt: blue, low quality: yes\n"
-
-
-def infotext(*keys):
-    """Return the text that a WebUI writes, with FreeU's keys in it."""
-    return PROMPT + ", ".join(["Steps: 20, Sampler: Euler a, Size: 64x64", *keys, 'Lora hashes: "a: 1, b: 2"'])
-
-
-def comfyui(node, **changes):
-    """Return a graph of ComfyUI, as in the chunk "prompt"."""
-    return {
-        "3": {"class_type": "KSampler", "inputs": {"model": ["5", 0], "seed": 1, "steps": 20}},
-        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
-        "5": {"class_type": node, "inputs": {"model": ["4", 0], **FACTORS, **changes}},
-    }
-
-
-def chain(*nodes, sampler="KSampler"):
-    """Return a graph of ComfyUI in which a model goes through `nodes` to a sampler; a node is (class, inputs)."""
-    graph = {"0": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}}}
-    for n, (kind, inputs) in enumerate((*nodes, (sampler, {"seed": 1})), 1):
-        graph[str(n)] = {"class_type": kind, "inputs": {"model": [str(n - 1), 0], **inputs}}
-    return graph
-
-
-def page(*kinds, mode=0):
-    """Return a workflow as ComfyUI's page saves it."""
-    nodes = [
-        {"id": n, "type": kind, "mode": mode, "widgets_values": [1.3, 1.4, 0.9, 0.2]} for n, kind in enumerate(kinds)
-    ]
-    return {"last_node_id": 5, "nodes": nodes, "links": [[1, 4, 0, 5, 0, "MODEL"]], "version": 0.4}
-
-
-def invokeai(**changes):
-    """Return a graph of InvokeAI, as in the chunk "invokeai_graph"."""
-    node = {"id": "freeu:1", "type": "freeu", "is_intermediate": True, "unet": None, **FACTORS, **changes}
-    edge = {
-        "source": {"node_id": "freeu:1", "field": "unet"},
-        "destination": {"node_id": "denoise:1", "field": "unet"},
-    }
-    return {"id": "graph", "nodes": {"freeu:1": node, "denoise:1": {"type": "denoise_latents"}}, "edges": [edge]}
-
-
-def swarmui(**params):
-    """Return SwarmUI's chunk "parameters"."""
-    return {"sui_image_params": {"prompt": "a cat", "model": "a", "steps": 20, **params}, "sui_extra_data": {}}
-
-
-SWARMUI = {"freeuapplyto": "Both", "freeuversion": "2", "freeublockone": 1.3, "freeublocktwo": 1.4}
-WRITTEN = {
-    "ours": ({"parameters": infotext("FreeU b1: 1.1, FreeU curve: \"0:0, 1:1\"")}, "this extension",
-             Settings(b1=1.1, curve="0:0, 1:1")),
-    "ljleb": ({"parameters": infotext(f'FreeU Stages: {STAGES}, FreeU Schedule: "0.0, 16, 0.5"')},
-              "ljleb's sd-webui-freeu",
-              Settings(version="1", b1=1.2, s1=0.9, b2=1.4, s2=0.2, stop=0.8, smoothness=0.5)),
-    "Forge": ({"parameters": infotext(*(f"freeu_{k}: {v}" for k, v in {"enabled": True, **FACTORS}.items()))},
-              "Forge or reForge", Settings(**FACTORS)),
-    "SD.Next": ({"parameters": infotext("FreeU: b1=1.3 b2=1.4 s1=0.9 s2=0.2")}, "SD.Next", LEVELS),
-    "Fooocus, a1111": ({"parameters": infotext('FreeU: "(1.3, 1.4, 0.9, 0.2)"'), "fooocus_scheme": "a1111"},
-                       "Fooocus", Settings(**FACTORS)),
-    "Fooocus, fooocus": ({"parameters": json.dumps({"freeu": "(1.3, 1.4, 0.9, 0.2)", "steps": 30}),
-                          "fooocus_scheme": "fooocus"}, "Fooocus", Settings(**FACTORS)),
-    "ComfyUI FreeU": ({"prompt": json.dumps(comfyui("FreeU"))}, "ComfyUI", Settings(version="1", **FACTORS)),
-    "ComfyUI FreeU_V2": ({"prompt": json.dumps(comfyui("FreeU_V2")), "workflow": "{}"}, "ComfyUI",
-                         Settings(version="2", **FACTORS)),
-    "ComfyUI, with a WebUI's infotext": ({"parameters": infotext(), "prompt": json.dumps(comfyui("FreeU"))},
-                                         "ComfyUI", Settings(version="1", **FACTORS)),
-    "InvokeAI": ({"invokeai_graph": json.dumps(invokeai()), "invokeai_metadata": "{}"}, "InvokeAI", LEVELS),
-    "InvokeAI, off because of a 0": ({"invokeai_graph": json.dumps(invokeai(s1=0))}, "InvokeAI",
-                             LEVELS.replace(s1=0, enabled=False)),
-    "SwarmUI": ({"parameters": json.dumps(swarmui(**SWARMUI))}, "SwarmUI", Settings(version="2", **FACTORS)),
-    "SD.Next, original backend": ({"parameters": infotext("FreeU: b1=1.3 b2=1.4 s1=0.9 s2=0.2, Backend: Original")},
-                                  "SD.Next", ORIGINAL),
-    "SD.Next, off because of a 0": ({"parameters": infotext("FreeU: b1=1.3 b2=1.4 s1=0.9 s2=0.0")}, "SD.Next",
-                                    LEVELS.replace(s2=0, enabled=False)),
-    "ComfyUI, a request": ({"prompt": json.dumps({"client_id": "a", "prompt": comfyui("FreeU")})}, "ComfyUI",
-                           Settings(version="1", **FACTORS)),
-    "ComfyUI, with a page's workflow": ({"prompt": json.dumps(comfyui("FreeU")), "workflow": json.dumps(page("FreeU"))},
-                                        "ComfyUI", Settings(version="1", **FACTORS)),
-}  # fmt: skip
-
-
-def png(texts):
-    chunks = PngImagePlugin.PngInfo()
-    for name, text in texts.items():
-        chunks.add_text(name, text)
-    return image_file("PNG", pnginfo=chunks)
-
-
-def image_file(kind, **options):
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, kind, **options)
-    return file.getvalue()
-
-
-def with_comment(kind, comment, directory=0x8769):
-    """Return an image with an EXIF comment in a directory of EXIF; None puts it outside, as Fooocus does."""
-    exif = Image.Exif()
-    exif.update({0x9286: comment} if directory is None else {directory: {0x9286: comment}})
-    return image_file(kind, exif=exif)
 
 
 @pytest.mark.parametrize("example", WRITTEN)
 def test_images_of_every_tool_are_read(example):
     texts, tool, settings = WRITTEN[example]
-    assert read_image(png(texts)) == (tool, settings)
-
-
-def comfyui_webp(**texts):
-    """Return a WebP as ComfyUI saves it: the graph in the tag of the camera's model, others in those before it."""
-    exif = Image.Exif()
-    exif[0x0110] = f"prompt:{texts.pop('prompt')}"
-    exif.update({0x010F - n: f"{name}:{text}" for n, (name, text) in enumerate(texts.items())})
-    return image_file("WebP", exif=exif)
-
-
-def comfyui_animation(**texts):
-    """Return a PNG as ComfyUI saves an animation: with chunks of its own after the pixels."""
-    chunks = PngImagePlugin.PngInfo()
-    for name, text in texts.items():
-        chunks.add(b"comf", f"{name}\0{text}".encode(), after_idat=True)
-    return image_file("PNG", pnginfo=chunks)
+    assert read_image(png_with(texts)) == (tool, settings)
 
 
 @pytest.mark.parametrize("save", [comfyui_webp, comfyui_animation])
 def test_other_images_of_comfyui_are_read(save):
     texts, tool, settings = WRITTEN["ComfyUI, with a page's workflow"]
     assert read_image(save(**texts)) == (tool, settings)
-    assert read_image(save(prompt=json.dumps(comfyui("None")), workflow=json.dumps(page("FreeU")))) is None
+    assert read_image(save(prompt=json.dumps(comfyui("None")), workflow=json.dumps(comfyui_page("FreeU")))) is None
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WebP"])
@@ -187,7 +84,7 @@ def test_exif_comment_outside_of_its_directory_is_read(example):
 def test_png_text_after_the_pixels_is_read():
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("parameters", WRITTEN["ours"][0]["parameters"], zip=True)
-    image = png({})
+    image = png_with({})
     with_text = image_file("PNG", pnginfo=chunks)
     chunk = with_text[with_text.index(b"iTXt") - 4 : with_text.index(b"IDAT") - 4]
     end = image.index(b"IEND") - 4
@@ -206,9 +103,9 @@ def test_png_text_after_the_pixels_is_read():
         {"parameters": json.dumps({**swarmui(freeuapplyto="Both"), "sui_extra_data": {"unused_parameters": [
             "freeuversion", "freeublockone"]}})},
         {"parameters": infotext("Integrated FreeU Enabled: False")},
-        {"prompt": json.dumps(comfyui("None")), "workflow": json.dumps(page("FreeU"))},
-        {"workflow": json.dumps(page("KSampler"))},
-        {"workflow": json.dumps(page("FreeU_V2", mode=4))},
+        {"prompt": json.dumps(comfyui("None")), "workflow": json.dumps(comfyui_page("FreeU"))},
+        {"workflow": json.dumps(comfyui_page("KSampler"))},
+        {"workflow": json.dumps(comfyui_page("FreeU_V2", mode=4))},
         {"parameters": "[" * 5000, "prompt": "{", "invokeai_graph": "null"},
         {"prompt": json.dumps({"3": {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}, "extra": [1]})},
         {"prompt": json.dumps({**comfyui(["FreeU"]), "6": {"class_type": {}, "inputs": []}})},
@@ -216,7 +113,7 @@ def test_png_text_after_the_pixels_is_read():
     ],
 )  # fmt: skip
 def test_image_without_freeu(texts):
-    assert read_image(png(texts)) is None
+    assert read_image(png_with(texts)) is None
 
 
 LINKED = "must be a number in the node itself, not from another node"
@@ -225,7 +122,7 @@ APPLIES_TO_BASE = swarmui(freeublockone=1, freeuapplyto="Base", refinermodel="r"
 ALL_SAMPLERS = "must act in all samplers"
 FREEU, PATCH = ("FreeU", FACTORS), ("RescaleCFG", {"multiplier": 0.7})
 GUIDER = {
-    **chain(FREEU, ("BasicGuider", {"conditioning": ["9", 0]}), sampler="BasicScheduler"),
+    **comfyui_chain(FREEU, ("BasicGuider", {"conditioning": ["9", 0]}), sampler="BasicScheduler"),
     "4": {"class_type": "SamplerCustomAdvanced", "inputs": {"guider": ["2", 0], "sigmas": ["3", 0], "noise": ["5", 0]}},
     "5": {"class_type": "RandomNoise", "inputs": {"noise_seed": 1}},
 }
@@ -233,6 +130,7 @@ LORA = {"class_type": "LoraLoader", "inputs": {"model": ["1", 0], "clip": ["0", 
 TEXT = {"class_type": "CLIPTextEncode", "inputs": {"clip": ["3", 1]}}
 PIPE = {"class_type": "ToBasicPipe", "inputs": {"model": ["1", 0], "clip": ["0", 1]}}
 CONTEXT = {"class_type": "Context (rgthree)", "inputs": {"model": ["1", 0]}}
+SWITCH = ("Switch", {"model": 1, "input1": ["1", 0], "input2": ["0", 0]})
 EVERYWHERE = {"class_type": "Anything Everywhere", "inputs": {"MODEL": ["1", 0]}}
 DETAILER = {"class_type": "FaceDetailerPipe", "inputs": {"basic_pipe": ["3", 0], "seed": 1}}
 WITH_TEXT = {"class_type": "KSampler", "inputs": {"model": ["0", 0], "seed": 1, "positive": ["4", 0]}}
@@ -242,19 +140,23 @@ WITHOUT = {"class_type": "KSampler", "inputs": {"model": ["4", 0]}}
 @pytest.mark.parametrize(
     "graph",
     [
-        chain(FREEU, PATCH),
-        chain(PATCH, FREEU, PATCH, sampler="KSamplerAdvanced"),
+        comfyui_chain(FREEU, PATCH),
+        comfyui_chain(PATCH, FREEU, PATCH, sampler="KSamplerAdvanced"),
         GUIDER,
         {
-            **chain(FREEU),
+            **comfyui_chain(FREEU),
             "3": PIPE,
             "4": {"class_type": "FaceDetailerPipe", "inputs": {"basic_pipe": ["3", 0], "seed": 1}},
         },
-        {**chain(FREEU), "3": {"class_type": "KSampler (Efficient)", "inputs": {"model": ["2", 0], "seed": 2}}},
-        {**chain(FREEU), "2": {"class_type": "KSampler", "inputs": {"model": ["3", 1], "seed": 1}}, "3": CONTEXT},
-        {**chain(FREEU), "2": {"class_type": "KSampler", "inputs": {"seed": 1}}, "3": EVERYWHERE},
-        {**chain(FREEU), "3": {"class_type": "PreviewModel", "inputs": {"anything": ["1", 0]}}},
-        {**chain(FREEU), "3": {"class_type": "FreeU_V2", "inputs": {"model": ["0", 0], "b1": 2}}},
+        {**comfyui_chain(FREEU), "3": {"class_type": "KSampler (Efficient)", "inputs": {"model": ["2", 0], "seed": 2}}},
+        {
+            **comfyui_chain(FREEU),
+            "2": {"class_type": "KSampler", "inputs": {"model": ["3", 1], "seed": 1}},
+            "3": CONTEXT,
+        },
+        {**comfyui_chain(FREEU), "2": {"class_type": "KSampler", "inputs": {"seed": 1}}, "3": EVERYWHERE},
+        {**comfyui_chain(FREEU), "3": {"class_type": "PreviewModel", "inputs": {"anything": ["1", 0]}}},
+        {**comfyui_chain(FREEU), "3": {"class_type": "FreeU_V2", "inputs": {"model": ["0", 0], "b1": 2}}},
     ],
 )
 def test_model_of_comfyui_is_followed_to_the_samplers(graph):
@@ -264,11 +166,11 @@ def test_model_of_comfyui_is_followed_to_the_samplers(graph):
 @pytest.mark.parametrize(
     "graph",
     [
-        {**chain(PATCH), "3": {"class_type": "FreeU", "inputs": {"model": ["0", 0], **FACTORS}},
+        {**comfyui_chain(PATCH), "3": {"class_type": "FreeU", "inputs": {"model": ["0", 0], **FACTORS}},
          "4": {"class_type": "RescaleCFG", "inputs": {"model": ["3", 0]}}},
         {**GUIDER, "2": {"class_type": "BasicGuider", "inputs": {"model": ["0", 0]}},
          "3": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0]}}},
-        {**chain(FREEU), "2": WITH_TEXT, "3": LORA, "4": TEXT},
+        {**comfyui_chain(FREEU), "2": WITH_TEXT, "3": LORA, "4": TEXT},
     ],
 )  # fmt: skip
 def test_freeu_whose_model_is_not_sampled_is_off(graph):
@@ -277,9 +179,9 @@ def test_freeu_whose_model_is_not_sampled_is_off(graph):
 
 def test_reading_a_graph_takes_linear_time():
     """A quadratic search would take minutes."""
-    long = chain(*[PATCH] * 5_000, FREEU, *[PATCH] * 5_000)
+    long = comfyui_chain(*[PATCH] * 5_000, FREEU, *[PATCH] * 5_000)
     assert comfyui_reader.from_graph(long) == Settings(version="1", **FACTORS)
-    many = chain(*[FREEU] * 5_000)
+    many = comfyui_chain(*[FREEU] * 5_000)
     with pytest.raises(SettingsError, match="must be one"):
         comfyui_reader.from_graph(many)
 
@@ -313,7 +215,7 @@ def test_comfyui_node_that_nothing_uses_is_ignored(edge):
             LINKED,
         ),
         (comfyui_reader.from_graph, {**comfyui("FreeU"), "6": WITHOUT}, "FreeU node 5", ALL_SAMPLERS),
-        (comfyui_reader.from_graph, chain(FREEU, ("Switch", {"model": 1, "input1": ["1", 0], "input2": ["0", 0]})),
+        (comfyui_reader.from_graph, comfyui_chain(FREEU, SWITCH),
          "node after FreeU", "must have an input for a model"),
         (invokeai_reader.from_graph, invokeai(b2="much"), "b2", IN_RANGE),
         (swarmui_reader.from_parameters, swarmui(**SWARMUI, freeuskipone=9), "s1", IN_RANGE),
@@ -340,9 +242,9 @@ def test_missing_values_of_swarmui_are_its_defaults():
         ({"parameters": infotext("FUM_enabled: True, FUM_b1: 1.3, FUM_b1_preset: Wave")}, "FUM_enabled"),
         ({"parameters": infotext('FreeU Backbone Scales: "1.2,1.4", FreeU Skip Scales: "0.9,0.2"')},
          "FreeU Backbone Scales"),
-        ({"prompt": json.dumps(chain(("FreeU (Advanced)", {"target_block": "all"})))}, "FreeU (Advanced)"),
-        ({"prompt": json.dumps(chain(("FreeU_V2_timestepadd", FACTORS)))}, "FreeU_V2_timestepadd"),
-        ({"workflow": json.dumps(page("KSampler", "FreeU_V2"))}, "FreeU_V2"),
+        ({"prompt": json.dumps(comfyui_chain(("FreeU (Advanced)", {"target_block": "all"})))}, "FreeU (Advanced)"),
+        ({"prompt": json.dumps(comfyui_chain(("FreeU_V2_timestepadd", FACTORS)))}, "FreeU_V2_timestepadd"),
+        ({"workflow": json.dumps(comfyui_page("KSampler", "FreeU_V2"))}, "FreeU_V2"),
         ({"invokeai_workflow": json.dumps({"nodes": [{"id": "1", "type": "invocation", "data": {"type": "freeu"}}],
                                            "edges": []})}, "freeu"),
     ],
@@ -351,7 +253,7 @@ def test_freeu_that_cannot_be_read_is_named(texts, seen):
     with pytest.raises(
         SettingsError, match=f"^FreeU in .* must be in a form that can be read, got '{re.escape(seen)}'"
     ):
-        read_image(png(texts))
+        read_image(png_with(texts))
 
 
 WORDS = (
@@ -368,7 +270,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_is_read_or_raises_an_expected_error(value):
     text = json.dumps(value)
-    images = [partial(read_image, png({name: text})) for name in CHUNKS]
+    images = [partial(read_image, png_with({name: text})) for name in CHUNKS]
     for read in (*images, partial(read_file, text.encode())):
         with suppress(SettingsError, UnreadableFileError):
             assert read() is None or isinstance(read(), Detected)
@@ -487,7 +389,7 @@ def test_other_arguments_of_diffusers_are_rejected(data):
 @given(valid)
 def test_converted_request_has_the_settings_of_the_image(payload):
     settings = Settings.parse(payload).replace(enabled=True)
-    image = png({"parameters": f"a\nSteps: 20, {', '.join(infotext_pairs(to_infotext(settings)))}"})
+    image = png_with({"parameters": f"a\nSteps: 20, {', '.join(infotext_pairs(to_infotext(settings)))}"})
     request = json.loads(json.dumps(arguments.to_script(read_file(image).settings)))
     (args,) = [script["args"] for script in request["alwayson_scripts"].values()]
     assert Settings.parse(args[0]) == settings
@@ -504,7 +406,7 @@ def run_command(*options, stdin=b""):
 
 
 def test_read_prints_the_tool_and_one_line_per_value(tmp_path, capsys):
-    (tmp_path / "a.png").write_bytes(png(WRITTEN["ljleb"][0]))
+    (tmp_path / "a.png").write_bytes(png_with(WRITTEN["ljleb"][0]))
     main(["read", str(tmp_path / "a.png")])
     assert capsys.readouterr().out.splitlines() == [
         "made by ljleb's sd-webui-freeu",
@@ -519,7 +421,7 @@ def test_read_prints_the_tool_and_one_line_per_value(tmp_path, capsys):
     ]
 
 
-@pytest.mark.parametrize("stdin", [png(WRITTEN["SD.Next"][0]), WRITTEN["SD.Next"][0]["parameters"].encode()])
+@pytest.mark.parametrize("stdin", [png_with(WRITTEN["SD.Next"][0]), WRITTEN["SD.Next"][0]["parameters"].encode()])
 def test_convert_reads_standard_input(stdin):
     result = run_command("convert", "-", stdin=stdin)
     assert result.returncode == 0, result.stderr
@@ -532,10 +434,10 @@ def test_convert_reads_standard_input(stdin):
 @pytest.mark.parametrize(
     ("command", "data", "status", "message"),
     [
-        ("read", png({}), 1, "no FreeU settings in {file}\n"),
+        ("read", png_with({}), 1, "no FreeU settings in {file}\n"),
         ("convert", infotext().encode(), 1, "no FreeU settings in {file}\n"),
         ("convert", json.dumps(comfyui("None")).encode(), 1, "in {file} (looks like a ComfyUI workflow)\n"),
-        ("convert", json.dumps(page("None")).encode(), 1, "in {file} (looks like a ComfyUI workflow)\n"),
+        ("convert", json.dumps(comfyui_page("None")).encode(), 1, "in {file} (looks like a ComfyUI workflow)\n"),
         ("convert", b'{"nodes": {}, "edges": []}', 1, "in {file} (looks like an InvokeAI workflow)\n"),
         ("convert", b'{"prompt": "a", "steps": 20}', 1, "in {file} (looks like an API request)\n"),
         ("convert", b'{"name": "a", "private": true}', 1, "no FreeU settings in {file}\n"),
@@ -545,7 +447,7 @@ def test_convert_reads_standard_input(stdin):
          "in {file} (looks like an API request with FreeU turned off, or in an unknown form)\n"),
         ("read", b"FreeU b1: 1.2", 2, "the file is not an image"),
         ("read", b"", 2, "the file is not an image"),
-        ("read", png({"parameters": infotext("FreeU b1: 12")}), 2, "b1 must be between -1 and 3, got '12'"),
+        ("read", png_with({"parameters": infotext("FreeU b1: 12")}), 2, "b1 must be between -1 and 3, got '12'"),
         ("read", image_file("PNG")[:45], 2, "the image is damaged"),
         ("convert", b'{"b1": 1.3,', 2, "the file is neither an image, nor an infotext, nor JSON"),
         ("convert", b'{"b": 1.3}', 2, "b is not a parameter of FreeU, got 1.3. The closest name is b"),

@@ -6,7 +6,7 @@ import pytest
 
 from freeu import Settings, SettingsError
 from freeu.compat.detect import read_file
-from tests.test_cli import FACTORS, STAGES
+from tests.files import FACTORS, STAGES
 
 GRAPH_OF_A_CLIENT = """{
   "4": {"inputs": {"ckpt_name": "a.safetensors"}, "class_type": "CheckpointLoaderSimple", "_meta": {"title": "Load"}},

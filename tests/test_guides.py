@@ -86,8 +86,9 @@ def test_the_table_of_parameters_is_that_of_the_code():
         assert rows[name] == (expected, values.get(parameter.kind, ""))
 
 
-def test_the_table_of_values_is_that_of_the_presets():
-    shown, presets = value_table(PAGES["docs/values.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/values.md"])
+def test_the_table_of_values_is_that_of_the_presets(page):
+    shown, presets = value_table(PAGES[page])
     assert shown == presets
 
 

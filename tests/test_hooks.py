@@ -10,37 +10,12 @@ import pytest
 import torch
 
 from freeu import Settings, attach, strength
-from tests.reference import forward, freeu_edit
-from tests.torch_versions import AUTOCAST_TYPES
-from tests.unets import SHAPES, build, hooks_on, inputs, shared
+from tests.support.reference import forward, freeu_edit
+from tests.support.torch_versions import AUTOCAST_TYPES
+from tests.support.unets import ALL_STAGES, SHAPES, STRONG, build, call, hooks_on, inputs, off_and_on, shared
 
-ALL_STAGES = {"b1": 1.3, "s1": 0.7, "b2": 1.4, "s2": 0.2, "b3": 1.2, "s3": 0.5}
 RICH = {"high1": 1.1, "offset1": 0.75, "width2": 0.3, "cutoff2": 0.6, "cutoff3": 1.0}
 KEPT = {"keep_contrast": 0.7}
-STRONG = Settings(**ALL_STAGES)
-
-
-@torch.inference_mode()
-def call(unet, *args):
-    return unet(*args[:1], timesteps=args[1], context=args[2])
-
-
-@pytest.fixture
-def unet():
-    """Yield a UNet; after the test, check that it has no hooks and computes what it did before."""
-    unet = shared("SDXL")
-    before = call(unet, *inputs())
-    yield unet
-    gc.collect()
-    assert hooks_on(unet) == 0
-    assert call(unet, *inputs()).equal(before)
-
-
-def off_and_on(unet, settings=STRONG):
-    """Return the UNet's output without and with FreeU."""
-    off = call(unet, *inputs())
-    with attach(unet, settings):
-        return off, call(unet, *inputs())
 
 
 @pytest.mark.parametrize(

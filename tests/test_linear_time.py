@@ -12,7 +12,7 @@ from freeu import SettingsError, arguments
 from freeu.compat import detect, ljleb, sdnext
 from freeu.settings.infotext import parse_parameters
 from freeu.settings.parameter import parse_curve
-from tests.test_metadata import jpeg, png, tiff, webp
+from tests.files import jpeg, png, tiff, webp
 
 SHORT, LONG = 10_000, 100_000
 MAX_RATIO = 4

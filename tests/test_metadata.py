@@ -14,51 +14,11 @@ from freeu import Settings, SettingsError
 from freeu.cli.main import main
 from freeu.compat.detect import CHUNKS, Detected, read_file, read_image
 from freeu.compat.metadata import MAX_COMPRESSED_TEXT, UnreadableFileError, decode_text, image_texts
+from tests.files import ASCII, LONG, SHORT, jpeg, png, tiff, webp
 
 SETTINGS = Settings(b1=1.1)
 INFOTEXT = "a\nSteps: 20, Sampler: Euler, FreeU b1: 1.1"
 PARAMETERS = (b"tEXt", b"parameters\0" + INFOTEXT.encode())
-BYTE, ASCII, SHORT, LONG, UNDEFINED = 1, 2, 3, 4, 7
-
-
-def tiff(comment, kind=UNDEFINED, pointer=LONG, byte_order="<", description=b""):
-    """Return EXIF data: the first directory has a description and the offset of a second one, which has a comment."""
-    header = (b"II*\0" if byte_order == "<" else b"MM\0*") + struct.pack(f"{byte_order}I", 8)
-    first = struct.pack(f"{byte_order}HHHIIHHIII", 2, 0x0110, ASCII, len(description), 56, 0x8769, pointer, 1, 38, 0)
-    second = struct.pack(f"{byte_order}HHHIII", 1, 0x9286, kind, len(comment), 56 + len(description), 0)
-    return header + first + second + description + comment
-
-
-def png(*chunks, size=(1, 1)):
-    def pack(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = (b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0))
-    parts = [header, *chunks, (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(pack(*part) for part in parts)
-
-
-def jpeg(*segments, size=(1, 1)):
-    """Return a JPEG with segments (marker, content) before its own."""
-    file = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(file, "JPEG")
-    added = b"".join(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content for marker, content in segments)
-    own = file.getvalue()[2:].replace(struct.pack(">BHH", 8, 1, 1), struct.pack(">BHH", 8, *reversed(size)))
-    return b"\xff\xd8" + added + own
-
-
-def webp(*chunks, size=(1, 1)):
-    """Return a WebP with chunks (kind, content) after the pixels."""
-    width, height = (number - 1 for number in size)
-    file = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(file, "WebP")
-    packed = [kind + struct.pack("<I", len(c)) + c + b"\0" * (len(c) % 2) for kind, c in chunks]
-    canvas = (width & 0xFFFF, width >> 16, height & 0xFFFF, height >> 16)
-    extended = struct.pack("<4sIIHBHB", b"VP8X", 10, 8, *canvas)
-    content = b"WEBP" + extended + file.getvalue()[12:] + b"".join(packed)
-    return b"RIFF" + struct.pack("<I", len(content)) + content
-
-
 WITH_EXIF = {
     "PNG": lambda exif: png((b"eXIf", exif)),
     "PNG, ImageMagick": lambda exif: png((b"tEXt", b"Raw profile type exif\0\nexif\n  99\n" + exif.hex().encode())),

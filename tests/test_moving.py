@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from freeu import Settings
-from tests.other_tools import LjlebStage
-from tests.test_cli import FACTORS, LEVELS, WRITTEN, png
-from tests.test_other_tools import exact_window
+from tests.files import FACTORS, LEVELS, WRITTEN, png_with
+from tests.support.other_tools import LjlebStage, exact_window
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "moving.md").read_text("utf-8")
@@ -35,7 +34,7 @@ SECTIONS = {
 
 @pytest.mark.parametrize(("command", "output"), COMMANDS)
 def test_commands_print_what_the_page_shows(tmp_path, command, output):
-    (tmp_path / "comfyui.png").write_bytes(png(WRITTEN["ComfyUI FreeU_V2"][0]))
+    (tmp_path / "comfyui.png").write_bytes(png_with(WRITTEN["ComfyUI FreeU_V2"][0]))
     (tmp_path / "enable_freeu.json").write_text(json.dumps(FACTORS))
     python, *rest = shlex.split(command)
     assert python == "python"

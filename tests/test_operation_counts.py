@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.measure import peak_memory
 from freeu import Settings, attach, scale_backbone_, scale_skip_
 from freeu.core.hooks import Session
 from freeu.core.skip import CHUNK
-from tests.reference import filter_skip
-from tests.torch_versions import TORCH_2_1
-from tests.unets import build, hooks_on, inputs, shared
+from tests.support.memory import peak_memory
+from tests.support.reference import filter_skip
+from tests.support.torch_versions import TORCH_2_1
+from tests.support.unets import build, hooks_on, inputs, shared
 
 CPU = torch.device("cpu")
 SMALL, LARGE = (8, 8), (64, 64)

@@ -18,12 +18,12 @@ from freeu.compat import diffusers as diffusers_reader
 from freeu.compat import invokeai as invokeai_reader
 from freeu.core.backbone import channel_window
 from freeu.webui.job import close_job, job_of, open_job
-from tests import other_tools
-from tests.other_tools import Factors, LjlebStage
-from tests.reference import forward
-from tests.strategies import shares
-from tests.test_cli import comfyui, invokeai
-from tests.unets import SHAPES, inputs, shared
+from tests.files import comfyui, invokeai
+from tests.support import other_tools
+from tests.support.other_tools import Factors, LjlebStage
+from tests.support.reference import forward
+from tests.support.strategies import shares
+from tests.support.unets import SHAPES, inputs, shared
 
 MODELS = ("SD 1.5", "SDXL")
 FACTORS = Factors(b1=1.3, b2=1.4, s1=0.9, s2=0.2)
@@ -122,17 +122,10 @@ def ljleb_infotext(version, stages):
     return {"FreeU Stages": json.dumps(changed), "FreeU Schedule": "0.0, 1.0, 0.0", "FreeU Version": version}
 
 
-def exact_window(stage, channels):
-    """Return the offset and width with which we scale the same channels as ljleb's extension, with both ends."""
-    window = other_tools.ljleb_window(stage.backbone_offset, stage.backbone_width, channels)
-    begin = next((i for i in sorted(window) if (i - 1) % channels not in window), 0)
-    return begin / channels, len(window) / channels
-
-
 def with_exact_windows(settings, stages, name):
     windows = {}
     for n, (stage, channels) in enumerate(zip(stages, widths(name), strict=True), start=1):
-        windows[f"offset{n}"], windows[f"width{n}"] = exact_window(stage, channels)
+        windows[f"offset{n}"], windows[f"width{n}"] = other_tools.exact_window(stage, channels)
     return settings.replace(**windows)
 
 
@@ -166,13 +159,13 @@ def test_sd_next_with_its_original_backend(name):
 def test_widths_that_give_one_channel_more(channels):
     """641, 321 and 161 channels instead of half: the widths in docs/moving.md."""
     assert len(other_tools.ljleb_window(0.0, 0.5, channels)) == channels // 2 + 1
-    assert exact_window(LjlebStage(), channels) == (0, (channels // 2 + 1) / channels)
+    assert other_tools.exact_window(LjlebStage(), channels) == (0, (channels // 2 + 1) / channels)
     assert channel_window(channels, 0.0, 0.5) == [slice(0, channels // 2)]
 
 
 @given(shares, shares, st.sampled_from([1280, 640, 320, 32]))
 def test_every_window_of_ljleb_has_an_offset_and_a_width(offset, width, channels):
-    begin, share = exact_window(LjlebStage(backbone_offset=offset, backbone_width=width), channels)
+    begin, share = other_tools.exact_window(LjlebStage(backbone_offset=offset, backbone_width=width), channels)
     scaled = {i for window in channel_window(channels, begin, share) for i in range(channels)[window]}
     assert scaled == other_tools.ljleb_window(offset, width, channels)
 

@@ -13,32 +13,10 @@ from freeu.compat.ljleb import STAGE_FIELDS
 from freeu.compat.preset_import import MAX_BYTES, read_preset_file
 from freeu.preset_file import BrokenFileError, NewerFileError
 from freeu.user_presets import UserPresets
-from tests import strategies
+from tests.files import FORGE, LJLEB
+from tests.support import strategies
 
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
-
-# As its Save button writes it: without defaults, and with version 1 whatever the page shows.
-LJLEB = """{
-    "mine": {
-        "start_ratio": 0.2,
-        "stop_ratio": 1,
-        "transition_smoothness": 0,
-        "version": "1",
-        "stage_infos": [
-            {"backbone_factor": 1.2, "skip_factor": 0.9},
-            {"backbone_factor": 1.4, "backbone_offset": 0.25, "backbone_width": 0.75, "skip_cutoff": 0.1},
-            {"skip_high_end_factor": 1.1}
-        ]
-    },
-    "plain": {"stage_infos": []}
-}"""
-FORGE = """# My presets
-presets_custom = [
-    #  name, b1, b2, s1, s2, start, end
-    ('mine', 1.2, 1.4, 0.9, 0.2, 0.0, 1.0),
-    ("late", 1.1, 1.2, 0.6, 0.4, 0.5, 1),
-]
-"""
 
 
 def read(text):

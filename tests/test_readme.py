@@ -1,9 +1,7 @@
-"""README.md: it is short, its commands exist, and its table of values is that of the presets."""
+"""README.md: it is short and its commands exist. test_guides.py checks its links and values."""
 
 import re
 from pathlib import Path
-
-from tests.test_guides import value_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -23,8 +21,3 @@ def test_it_starts_with_a_title_and_a_picture():
 def test_commands_are_targets_of_the_makefile():
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"^make ([\w-]+)$", README, re.MULTILINE)) == {"demo", "test"} <= targets
-
-
-def test_it_has_the_values_of_the_presets():
-    shown, presets = value_table(README)
-    assert shown == presets

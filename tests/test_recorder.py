@@ -9,14 +9,12 @@ import torch
 from freeu import Recorder, Settings, attach
 from freeu.diagnostics.recorder import PARTS
 from freeu.diagnostics.spectrum import energy, relative_log_amplitude
-from tests.test_hooks import ALL_STAGES, call, off_and_on, unet  # noqa: F401  (unet is a fixture)
-from tests.unets import hooks_on, inputs, shared
+from tests.support.unets import STRONG, call, hooks_on, inputs, off_and_on, shared
 
-STRONG = Settings(**ALL_STAGES)
 close = torch.testing.assert_close
 
 
-def record(unet, settings, steps=3):  # noqa: F811
+def record(unet, settings, steps=3):
     recorder = Recorder()
     with attach(unet, settings, recorder) as session:
         outs = []
@@ -27,7 +25,7 @@ def record(unet, settings, steps=3):  # noqa: F811
 
 
 @pytest.mark.parametrize("settings", [Settings(enabled=False), Settings(b1=1, b2=1, s1=1, s2=1), Settings(start=1)])
-def test_run_without_freeu_is_recorded_and_not_changed(unet, settings):  # noqa: F811
+def test_run_without_freeu_is_recorded_and_not_changed(unet, settings):
     off = [call(unet, *inputs(seed=step)) for step in range(3)]
     recorder, outs = record(unet, settings)
     assert all(a.equal(b) for a, b in zip(off, outs, strict=True))
@@ -39,7 +37,7 @@ def test_run_without_freeu_is_recorded_and_not_changed(unet, settings):  # noqa:
         assert recorder.changed(part) == 0
 
 
-def test_disabled_settings_with_the_noise_clock_edit_nothing(unet):  # noqa: F811
+def test_disabled_settings_with_the_noise_clock_edit_nothing(unet):
     off = call(unet, *inputs())
     x, _, context = inputs()
     with attach(unet, Settings(enabled=False, clock="noise"), Recorder()) as session, torch.inference_mode():
@@ -49,14 +47,14 @@ def test_disabled_settings_with_the_noise_clock_edit_nothing(unet):  # noqa: F81
 
 
 @pytest.mark.parametrize("settings", [STRONG, Settings(version="1"), Settings(clock="noise")])
-def test_recorder_does_not_change_the_output(unet, settings):  # noqa: F811
+def test_recorder_does_not_change_the_output(unet, settings):
     _, on = off_and_on(unet, settings)
     with attach(unet, settings, Recorder()) as session:
         assert call(unet, *inputs()).equal(on)
     assert session.calls == (9 if settings is STRONG else 7)
 
 
-def test_recorded_values_are_those_of_the_features(unet):  # noqa: F811
+def test_recorded_values_are_those_of_the_features(unet):
     """Compares with values computed from copies of the features."""
     observations = []
 
@@ -79,7 +77,7 @@ def test_recorded_values_are_those_of_the_features(unet):  # noqa: F811
         assert recorder.changed("skip", stage=stage) == pytest.approx(float(changed / whole), rel=1e-4)
 
 
-def test_profiles_are_means_over_steps_and_calls(unet):  # noqa: F811
+def test_profiles_are_means_over_steps_and_calls(unet):
     recorder, _ = record(unet, Settings(), steps=3)
     profiles = [recorder.profile("joined", stage=1, step=step).after for step in range(3)]
     close(recorder.profile("joined", stage=1).after, torch.stack(profiles).mean(0))
@@ -91,21 +89,21 @@ def test_profiles_are_means_over_steps_and_calls(unet):  # noqa: F811
     close(twice.profile("joined", stage=1, step=5).after, torch.stack(profiles[:2]).mean(0))
 
 
-def test_changes_are_recorded_at_their_step(unet):  # noqa: F811
+def test_changes_are_recorded_at_their_step(unet):
     recorder, _ = record(unet, Settings(start=0.5), steps=4)
     assert [recorder.changed(step=step) > 0 for step in range(4)] == [False, False, True, True]
     assert recorder.strengths == {0: 0, 1: 0, 2: 1, 3: 1}
     assert recorder.changed("backbone", stage=3) == 0
 
 
-def test_weaker_low_frequencies_raise_the_relative_profile_of_the_skip(unet):  # noqa: F811
+def test_weaker_low_frequencies_raise_the_relative_profile_of_the_skip(unet):
     recorder, _ = record(unet, Settings(b1=1, b2=1, s1=0.1, s2=1), steps=1)
     profile = recorder.profile("skip", stage=1)
     close(profile.after[2:] - profile.before[2:], torch.full((2,), 2.3026).double(), rtol=0, atol=0.05)
     assert recorder.changed("backbone") == 0
 
 
-def test_reading_what_was_not_recorded_is_an_error(unet):  # noqa: F811
+def test_reading_what_was_not_recorded_is_an_error(unet):
     recorder, _ = record(unet, STRONG, steps=3)
     with pytest.raises(ValueError, match="nothing was recorded for stage 1 and step 7"):
         recorder.profile("joined", stage=1, step=7)
@@ -113,7 +111,7 @@ def test_reading_what_was_not_recorded_is_an_error(unet):  # noqa: F811
         Recorder().changed()
 
 
-def test_profile_is_of_the_largest_planes(unet):  # noqa: F811
+def test_profile_is_of_the_largest_planes(unet):
     """Sizes change within a run that has tiles."""
     recorder = Recorder()
     with attach(unet, STRONG, recorder):
@@ -122,7 +120,7 @@ def test_profile_is_of_the_largest_planes(unet):  # noqa: F811
     assert recorder.profile("joined", stage=3).frequencies.shape == (12,)
 
 
-def test_features_are_not_kept(unet):  # noqa: F811
+def test_features_are_not_kept(unet):
     features = []
     recorder = Recorder()
 
@@ -138,7 +136,7 @@ def test_features_are_not_kept(unet):  # noqa: F811
     assert not [ref for ref in features if ref() is not None]
 
 
-def test_exception_of_an_observer_ends_the_call_and_removes_the_hooks(unet):  # noqa: F811
+def test_exception_of_an_observer_ends_the_call_and_removes_the_hooks(unet):
     def fail(observation):
         raise RuntimeError("out of memory")
 
@@ -146,7 +144,7 @@ def test_exception_of_an_observer_ends_the_call_and_removes_the_hooks(unet):  # 
         call(unet, *inputs())
 
 
-def test_recorder_works_with_gradients_and_half_types(unet):  # noqa: F811
+def test_recorder_works_with_gradients_and_half_types(unet):
     recorder = Recorder()
     x, timesteps, context = inputs()
     with attach(unet, STRONG, recorder), torch.autocast("cpu", torch.bfloat16):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from freeu import Settings, strength
 from freeu.core.schedule import strength_at_timestep
 from freeu.settings.parameter import parse_curve
-from tests.strategies import curves, shares
+from tests.support.strategies import curves, shares
 
 steps_and_step = st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n + 5), st.just(n)))
 windows = st.tuples(shares, shares).map(sorted)

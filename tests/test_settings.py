@@ -15,7 +15,7 @@ from freeu.settings import parameter as parameter_module
 from freeu.settings import settings as settings_module
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH, MAX_VALUE_LENGTH, format_value, readable
 from freeu.settings.settings import TABLE
-from tests.strategies import payloads, valid
+from tests.support.strategies import payloads, valid
 
 STAGE_DEFAULTS = {"high": 1.0, "offset": 0.0, "width": 0.5, "cutoff": 0.0}
 INFOTEXT_DEFAULTS = {

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from freeu import scale_skip_
 from freeu.core.lowpass import low_rank_basis, separable_terms
 from freeu.core.skip import CHUNK, reach
-from tests.reference import filter_skip, low_mask, rounding
-from tests.torch_versions import AUTOCAST_TYPES
+from tests.support.reference import filter_skip, low_mask, rounding
+from tests.support.torch_versions import AUTOCAST_TYPES
 
 sizes = st.integers(1, 40)
 factors = st.floats(-1, 3)

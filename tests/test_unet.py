@@ -10,8 +10,7 @@ from torch import nn
 
 from freeu import Settings, UnsupportedUNetError, attach
 from freeu.core.unet import decoder_blocks
-from tests.test_hooks import call
-from tests.unets import SHAPES, build, inputs, shared
+from tests.support.unets import SHAPES, build, call, inputs, shared
 
 
 @pytest.mark.parametrize("stage_map", ["channels", "levels"])

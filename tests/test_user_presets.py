@@ -30,7 +30,7 @@ from freeu.preset_file import (
 from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import TABLE
 from freeu.user_presets import NameTakenError, UserPresets
-from tests import strategies
+from tests.support import strategies
 
 ROOT = Path(__file__).parent.parent
 SOME = Settings(version="1", b1=1.25, curve="0:0, 1:1", clock="noise", passes="first", width3=0.25, mask="disc")

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("optuna_dashboard", reason="the environment of Forge has no tune")
 
-from benchmarks import postgres
-from tests.tune.faulty import FaultyWebUI
+from tests.support import postgres
+from tests.support.faulty import FaultyWebUI
 
 
 @pytest.fixture(scope="session")

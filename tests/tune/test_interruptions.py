@@ -8,9 +8,9 @@ import pytest
 from optuna.trial import TrialState
 
 from freeu.settings.parameter import SettingsError
-from tests.tune import faulty
-from tests.tune.faulty import JOB, SCHEMA
-from tests.tune.studies import CONTRAST, check_all_drawn_once, command, load, run
+from tests.support import faulty
+from tests.support.faulty import JOB, SCHEMA
+from tests.support.studies import CONTRAST, check_all_drawn_once, command, load, run
 
 
 def open_study(folder):

@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from freeu.tune.study import TAKEN
-from tests.tune.studies import ROOT, attempts, check_all_drawn_once, command, load, make, plan
+from tests.support.studies import ROOT, attempts, check_all_drawn_once, command, load, make, plan
 
 TRIALS = 60
 STEPS = 60  # so that a trial takes about half a second

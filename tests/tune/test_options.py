@@ -7,7 +7,7 @@ import pytest
 from freeu.tune.main import _run_parser, main
 from freeu.tune.options import make_plan
 from freeu.tune.webui import WebUI
-from tests.tune.faulty import FaultyWebUI
+from tests.support.faulty import FaultyWebUI
 
 MODEL = {"sd_model_checkpoint": "sdxl"}
 

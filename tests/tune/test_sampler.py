@@ -6,10 +6,10 @@ from optuna.distributions import FloatDistribution
 from optuna.samplers import RandomSampler
 from optuna_dashboard.preferential import create_study
 
-from benchmarks.choice_search import PRESETS, search
-from benchmarks.simulated_person import OFF, RANGES, WRONG, Person
 from freeu.tune.preferences import rank_trials
 from freeu.tune.sampler import ChoiceSampler
+from tests.support.choice_search import PRESETS, search
+from tests.support.simulated_person import OFF, RANGES, WRONG, Person
 
 PEOPLE = range(100, 116)
 CHOICES = (10, 20, 40)

@@ -16,7 +16,7 @@ from freeu.tune.main import main
 from freeu.tune.plan import PERSON
 from freeu.tune.result import rank
 from freeu.tune.sampler import APART
-from tests.tune.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan, run
+from tests.support.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan, run
 
 IMAGE = Image.new("RGB", (8, 8))
 PROCESSES = multiprocessing.get_context("spawn")

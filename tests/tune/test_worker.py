@@ -18,9 +18,9 @@ from freeu.tune.scoring import load_score
 from freeu.tune.study import ERROR, Study
 from freeu.tune.webui import RefusedError, WebUI
 from freeu.tune.worker import Worker
-from tests.tune import faulty
-from tests.tune.faulty import JOB, SCHEMA, VALIDATE, FaultyWebUI
-from tests.tune.studies import CONTRAST, attempts, check_all_drawn_once, make, plan
+from tests.support import faulty
+from tests.support.faulty import JOB, SCHEMA, VALIDATE, FaultyWebUI
+from tests.support.studies import CONTRAST, attempts, check_all_drawn_once, make, plan
 
 
 @pytest.fixture

@@ -1,17 +1,22 @@
 """The playground's host for the extension's tests, or a WebUI that runs elsewhere."""
 
+import functools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from freeu.user_presets import UserPresets
 from playground import serve
-from tests.webui.client import Client
+from tests.support.client import Client
+from tests.support.jobs import make_job
+from tests.support.page import SHORT, Tab
 
 serve.enter()  # the host's modules are to be found from here on
 
@@ -55,6 +60,26 @@ def playground(own_presets):
         yield server
 
 
+@pytest.fixture
+def host(playground) -> ModuleType:
+    """The host's modules."""
+    import modules.api.api
+    import modules.processing
+    import modules.script_callbacks
+    import modules.scripts
+    import modules.sd_models
+    import modules.sd_unet
+    import modules.shared
+
+    return modules
+
+
+@pytest.fixture
+def job(host) -> Callable[..., Any]:
+    """A function that makes a job."""
+    return functools.partial(make_job, host)
+
+
 # Without these, Chromium asks for things that a test has no use for.
 CHROMIUM = (
     "--no-sandbox",
@@ -78,6 +103,28 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser, playground) -> Iterator[Page]:
+    """The playground's page, which must raise no error."""
+    expect.set_options(timeout=SHORT)
+    context = browser.new_context(viewport={"width": 1400, "height": 1400})
+    page = context.new_page()
+    page.set_default_timeout(SHORT)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(playground.url)
+    page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def tab(page) -> Tab:
+    """FreeU on the page's tab txt2img."""
+    return Tab(page)
 
 
 @pytest.fixture(scope="session")

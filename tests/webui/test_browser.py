@@ -1,102 +1,10 @@
 """The page in Chromium, with the stand-in host and real gradio."""
 
-import io
-
 import pytest
 import requests
-from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-SHORT, LONG = 10_000, 60_000
-"""Milliseconds that the page, and that an image, may take on a busy machine."""
-
-expect.set_options(timeout=SHORT)
-
-
-def choose(page: Page, dropdown: str, name: str) -> None:
-    """Choose `name` in a dropdown, given its selector."""
-    page.locator(f"{dropdown} input").first.click()
-    page.locator(f"ul.options [aria-label='{name}']").click()
-
-
-class Tab:
-    """FreeU on one tab of the page."""
-
-    def __init__(self, page: Page, name: str = "txt2img") -> None:
-        self.page, self.name = page, name
-        self.accordion = page.locator(f"#script_{name}_freeu_enabled")
-        self.status = self.accordion.locator(".freeu-status").first
-        self.switch = page.locator(f"#script_{name}_freeu_enabled-visible-checkbox")
-        self.preset = self._of("preset").locator("input")
-        self.curve = self._of("curve").locator("input, textarea").first
-
-    def _of(self, parameter: str):
-        return self.page.locator(f"#script_{self.name}_freeu_{parameter}")
-
-    def number(self, parameter: str):
-        """Return the number box of a slider."""
-        return self._of(parameter).locator("input[type=number]")
-
-    def slider(self, parameter: str):
-        """Return the handle of a slider."""
-        return self._of(parameter).locator("input[type=range]")
-
-    def set(self, parameter: str, value: str) -> None:
-        """Type a number and leave its box."""
-        self.number(parameter).fill(value)
-        self.number(parameter).press("Tab")
-
-    def open(self, accordion: str = "enabled") -> None:
-        """Open an accordion. Opening the outer one turns FreeU on."""
-        self._of(accordion).locator(".label-wrap").first.click()
-
-    def choose_preset(self, name: str) -> None:
-        choose(self.page, f"#script_{self.name}_freeu_preset", name)
-
-    def paste(self, infotext: str) -> None:
-        """Put an infotext into the prompt box and press the paste button."""
-        self.page.locator(f"#{self.name}_prompt textarea, #{self.name}_prompt input").first.fill(infotext)
-        self.page.locator(f"#{self.name}_paste").click()
-
-    def generate(self, seed: int, expected: str = "Seed: {seed}, ") -> str:
-        """Press Generate, wait until the text under the images contains `expected`, and return the text."""
-        self.page.locator(f"#{self.name}_seed input").fill(str(seed))
-        self.page.locator(f"#{self.name}_generate").click()
-        results = self.page.locator(f"#{self.name}_results")
-        expect(results).to_contain_text(expected.format(seed=seed), timeout=LONG)
-        return results.inner_text()
-
-    def image(self) -> Image.Image:
-        """Return the first image of the gallery."""
-        source = self.page.locator(f"#{self.name}_gallery img").first.get_attribute("src")
-        return Image.open(io.BytesIO(requests.get(source).content))
-
-
-@pytest.fixture
-def page(browser, playground):
-    context = browser.new_context(viewport={"width": 1400, "height": 1400})
-    page = context.new_page()
-    page.set_default_timeout(SHORT)
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(playground.url)
-    page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
-    yield page
-    context.close()
-    assert errors == []
-
-
-@pytest.fixture
-def tab(page):
-    return Tab(page)
-
-
-def small(page):
-    """Set a small size and few steps."""
-    for name, value in (("width", "64"), ("height", "64"), ("steps", "4")):
-        box = page.locator(f"#txt2img_{name} input[type=number]")
-        box.fill(value)
-        box.press("Tab")
+from tests.support.page import INFOTEXT, Tab, choose, small
 
 
 @pytest.mark.walk
@@ -189,9 +97,6 @@ def test_an_invalid_curve_is_shown_at_once_and_the_job_is_refused(page, tab):
     tab.curve.fill("")
     expect(tab.status).to_contain_text("steps 1 to 4 of 4")
     assert "FreeU b1: 1.3" in tab.generate(1)
-
-
-INFOTEXT = "red apple\nSteps: 10, Sampler: Euler, CFG scale: 3, Seed: 5, Size: 64x64, Model: emoji32"
 
 
 def test_pasting_restores_the_controls_and_an_image_without_freeu_turns_it_off(page, tab):

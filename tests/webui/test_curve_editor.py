@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import freeu
-from tests.webui.test_browser import INFOTEXT, SHORT, Tab, small
+from tests.support.page import INFOTEXT, SHORT, Tab, small
 
 CURVES = {
     "Constant": "0:1, 1:1",

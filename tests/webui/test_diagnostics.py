@@ -1,7 +1,5 @@
 """Extra outputs: plots of what FreeU does, and images without FreeU; through the API, in the host and on the page."""
 
-# ruff: noqa: F401, F811  (fixtures)
-
 import copy
 import io
 import subprocess
@@ -26,12 +24,11 @@ from freeu.settings.infotext import DIAGNOSTICS_KEY
 from freeu.settings.settings import TABLE
 from freeu.webui import diagnostics
 from freeu.webui.job import Job
-from tests import strategies
-from tests.test_hooks import call
-from tests.unets import hooks_on, inputs, shared
-from tests.webui.client import pixels
-from tests.webui.test_browser import Tab, page, small
-from tests.webui.test_script import host, job, run
+from tests.support import strategies
+from tests.support.client import pixels
+from tests.support.jobs import run
+from tests.support.page import Tab, small
+from tests.support.unets import call, hooks_on, inputs, shared
 
 ON = {"b1": 1.5, "s1": 0.5}
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}

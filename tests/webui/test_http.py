@@ -18,8 +18,8 @@ from freeu.arguments import ARGUMENTS
 from freeu.compat.detect import read_image
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH
 from freeu.settings.settings import TABLE
-from tests import strategies
-from tests.webui.client import SMALL, pixels, reason
+from tests.support import strategies
+from tests.support.client import SMALL, pixels, reason
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
 FULL_LIST = [*Settings(**ON).to_dict().values(), False, False]

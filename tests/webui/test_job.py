@@ -10,7 +10,7 @@ import torch
 from freeu import Settings, attach
 from freeu.arguments import ExtraOutputs, Request
 from freeu.webui.job import HookManager, close_job, job_of, open_job
-from tests.unets import SHAPES, build, hooks_on, inputs, shared
+from tests.support.unets import SHAPES, build, hooks_on, inputs, shared
 
 SETTINGS = Settings(b1=1.4, s1=0.5)
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from freeu.settings.presets import PRESETS
 from freeu.settings.settings import TABLE
-from tests.webui.test_browser import Tab, page  # noqa: F401  (a fixture)
+from tests.support.page import Tab
 
 FOLDER = Path(__file__).parent.parent.parent / "localizations"
 FILES = {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}
@@ -107,7 +107,7 @@ def test_translations_have_the_same_numbers_and_choices(language):
             assert f"{choice}: " in translated, text
 
 
-def test_the_page_in_japanese(page):  # noqa: F811
+def test_the_page_in_japanese(page):
     tab = Tab(page)
     for accordion in ("enabled", "schedule", "advanced", "presets", "diagnostics"):
         tab.open(accordion)

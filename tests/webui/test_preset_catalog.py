@@ -19,8 +19,8 @@ from freeu.webui import api, host, options, preset_catalog
 from freeu.webui.callbacks import Callbacks
 from freeu.webui.preset_catalog import matching_name
 from freeu.webui.script import FreeU
-from tests.test_preset_import import FORGE, LJLEB
-from tests.webui.client import SMALL, Client, pixels, reason
+from tests.files import FORGE, LJLEB
+from tests.support.client import SMALL, Client, pixels, reason
 
 SOFT = Settings(version="1", b1=1.15, s1=0.95, curve="0:0, 1:1")
 

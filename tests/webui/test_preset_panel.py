@@ -10,12 +10,9 @@ from playwright.sync_api import expect
 from freeu import Settings
 from freeu.user_presets import UserPresets
 from freeu.webui.script import FreeU
-from tests.test_preset_import import FORGE, LJLEB
-from tests.webui import test_browser
-from tests.webui.client import Client
-from tests.webui.test_browser import Tab
-
-page, tab = test_browser.page, test_browser.tab
+from tests.files import FORGE, LJLEB
+from tests.support.client import Client
+from tests.support.page import INFOTEXT, SHORT, Tab, small
 
 SOFT = Settings(b1=1.15, s1=0.95, curve="0:0, 1:1", width2=0.25, clock="noise")
 
@@ -60,7 +57,7 @@ class Panel(Tab):
 
     def wait_for_last_choices(self, *names):
         """Open the dropdown until these are its last choices."""
-        end = time.monotonic() + test_browser.SHORT / 1000
+        end = time.monotonic() + SHORT / 1000
         while (choices := self.choices()[-len(names) :]) != list(names):
             assert time.monotonic() < end, choices
 
@@ -223,7 +220,7 @@ def test_invalid_values_are_not_saved(panel, own):
 
 
 def test_send_to_img2img_shows_a_new_preset_there(panel):
-    test_browser.small(panel.page)
+    small(panel.page)
     panel.set("b1", "1.23")
     panel.name_box.fill("new")
     panel.press("save")
@@ -238,7 +235,7 @@ def test_send_to_img2img_shows_a_new_preset_there(panel):
 def test_pasting_an_image_shows_its_preset(panel, own):
     own.save("elsewhere", Settings(b1=1.31))
     panel.choices()  # reads the changed file
-    panel.paste(f"{test_browser.INFOTEXT}, FreeU version: 2, FreeU b1: 1.31")
+    panel.paste(f"{INFOTEXT}, FreeU version: 2, FreeU b1: 1.31")
     expect(panel.preset).to_have_value("elsewhere")
 
 
@@ -389,7 +386,7 @@ def test_with_the_option_on_at_start_the_first_job_uses_freeu(page, opts):
     tab = reload_page(page)
     expect(tab.switch).to_be_checked()
     expect(tab.status).to_contain_text("steps 1 to 20 of 20")
-    test_browser.small(page)
+    small(page)
     assert "FreeU b1: 1.3" in tab.generate(1)
     tab.switch.click()
     assert "FreeU" not in tab.generate(2)

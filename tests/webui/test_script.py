@@ -1,6 +1,6 @@
 """The script in the stand-in host: its comments, its jobs, its page and its API."""
 
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
@@ -16,47 +16,9 @@ from freeu.arguments import ARGUMENTS
 from freeu.settings.settings import TABLE
 from freeu.webui import callbacks
 from freeu.webui.job import HookManager, Job
-from tests.unets import hooks_on
-from tests.webui.client import SMALL, Client
-
-
-@pytest.fixture
-def host(playground):
-    """The host's modules."""
-    import modules.api.api
-    import modules.processing
-    import modules.script_callbacks
-    import modules.scripts
-    import modules.sd_models
-    import modules.sd_unet
-    import modules.shared
-
-    return modules
-
-
-@pytest.fixture
-def job(host):
-    """Return a function that makes a job."""
-
-    def make(freeu, **fields):
-        p = host.processing.StableDiffusionProcessingTxt2Img(sd_model=host.shared.sd_model, **{**SMALL, **fields})
-        p.scripts = host.scripts.scripts_txt2img
-        args = [0, *(control.value for control in p.scripts.inputs[1:])]
-        args[our_script(p.scripts).args_from] = freeu
-        p.script_args = args
-        return p
-
-    return make
-
-
-def our_script(runner):
-    return next(script for script in runner.alwayson_scripts if script.title() == "FreeU")
-
-
-def run(host, p):
-    with closing(p):
-        return host.processing.process_images(p)
-
+from tests.support.client import SMALL, Client
+from tests.support.jobs import our_script, run
+from tests.support.unets import hooks_on
 
 # Comments
 

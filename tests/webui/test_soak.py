@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from freeu.settings.settings import TABLE
-from tests.unets import hooks_on
+from tests.support.unets import hooks_on
 
 JOBS = 300
 SMALL = {"prompt": "red apple", "seed": 1, "steps": 3, "width": 64, "height": 64, "sampler_name": "Euler"}

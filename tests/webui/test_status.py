@@ -9,7 +9,7 @@ from torch import nn
 
 from freeu import Settings, UnsupportedUNetError, strength
 from freeu.webui.status import MAX_STEPS, describe, describe_steps, graph, known_steps, run_strengths
-from tests.unets import shared
+from tests.support.unets import shared
 
 
 def line_of(settings, unet, family):

@@ -14,7 +14,7 @@ from freeu import Settings, SettingsError, arguments
 from freeu.settings.settings import TABLE
 from freeu.webui import host, xyz
 from freeu.webui.script import FreeU
-from tests.webui.client import SMALL, Client
+from tests.support.client import SMALL, Client
 
 
 class AxisOption:

@@ -10,8 +10,8 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna_dashboard.preferential import create_study
 
-from benchmarks.simulated_person import OFF, RANGES, SHOWN, Array, Person, Values
 from freeu.settings.presets import BUILTIN
+from tests.support.simulated_person import OFF, RANGES, SHOWN, Array, Person, Values
 
 DISTRIBUTIONS: dict[str, BaseDistribution] = {
     name: FloatDistribution(low, high) for name, (low, high) in RANGES.items()

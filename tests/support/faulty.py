@@ -1,6 +1,6 @@
 """A stand-in WebUI that fails on demand."""
 
-from benchmarks.stand_in import StandIn
+from tests.support.stand_in import StandIn
 
 OUT_OF_MEMORY = (500, b'{"error": "OutOfMemoryError", "errors": "CUDA out of memory"}')
 NOT_JSON = (200, b"<html>a proxy's page</html>")

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from freeu import Settings, attach
 from playground.model import build_unet
 
 CONTEXT = 16
+ALL_STAGES = {"b1": 1.3, "s1": 0.7, "b2": 1.4, "s2": 0.2, "b3": 1.2, "s3": 0.5}
+STRONG = Settings(**ALL_STAGES)
 
 
 class Shape(NamedTuple):
@@ -92,6 +95,19 @@ def inputs(batch: int = 2, height: int = 16, width: int = 16, seed: int = 1) -> 
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(batch, 4, height, width, generator=generator)
     return x, torch.full((batch,), 500), torch.randn(batch, 5, CONTEXT, generator=generator)
+
+
+@torch.inference_mode()
+def call(unet: nn.Module, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+    """Return the UNet's output."""
+    return unet(x, timesteps=timesteps, context=context)
+
+
+def off_and_on(unet: nn.Module, settings: Settings = STRONG) -> tuple[Tensor, Tensor]:
+    """Return the UNet's output without and with FreeU."""
+    off = call(unet, *inputs())
+    with attach(unet, settings):
+        return off, call(unet, *inputs())
 
 
 def hooks_on(unet: nn.Module) -> int:

@@ -1,7 +1,7 @@
 """FreeU as other tools define it, to compare with ours and with docs/moving.md.
 
-Each function returns an `Edit` for tests.reference.forward, which computes the backbone and skip features that the
-tool joins before a decoder block. All values are float64, with an FFT, as in the tools.
+Each function returns an `Edit` for `reference.forward`, which computes the backbone and skip features that the tool
+joins before a decoder block. All values are float64, with an FFT, as in the tools.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from diffusers.utils.torch_utils import apply_freeu
 from torch import Tensor
 
-from tests.reference import Edit
+from tests.support.reference import Edit
 
 
 class Factors(NamedTuple):
@@ -66,6 +66,13 @@ def ljleb_window(offset: float, width: float, channels: int) -> set[int]:
     begin, end = (offset + width - 1, offset) if inverted else (offset, offset + width)
     window = {i for i in range(channels) if round(begin * channels) <= i <= round(end * channels)}
     return set(range(channels)) - window if inverted else window
+
+
+def exact_window(stage: LjlebStage, channels: int) -> tuple[float, float]:
+    """Return the offset and width with which we scale the same channels as ljleb's extension, with both ends."""
+    window = ljleb_window(stage.backbone_offset, stage.backbone_width, channels)
+    begin = next((i for i in sorted(window) if (i - 1) % channels not in window), 0)
+    return begin / channels, len(window) / channels
 
 
 def ljleb_strength(start: float, stop: float, smoothness: float, steps: int, call: int) -> float:
