@@ -9,22 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from modules.scripts import Script
 from PIL import Image
 from playwright.sync_api import expect
 
-from freeu import Settings, SettingsError, attach, from_infotext
+from freeu import Settings, attach, from_infotext
 from freeu.arguments import ExtraOutputs
 from freeu.diagnostics import charts
 from freeu.diagnostics.recorder import Recorder
 from freeu.diagnostics.spectrum import ColorStats
 from freeu.settings.infotext import DIAGNOSTICS_KEY
-from freeu.settings.settings import TABLE
 from freeu.webui import diagnostics
 from freeu.webui.job import Job
-from tests.support import strategies
 from tests.support.client import pixels
 from tests.support.jobs import run
 from tests.support.page import Tab, small
