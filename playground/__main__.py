@@ -14,8 +14,9 @@ from pathlib import Path
 from freeu import Settings, SettingsError, presets
 from freeu.settings.parameter import format_number
 from freeu.settings.settings import TABLE
-from playground import dataset, demo, evaluation, images, model, sampling, training
-from playground.figures import subjects
+from playground import demo, images, model, sampling
+from research import dataset, evaluation, training
+from research.figures import subjects
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,7 +71,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def run_figures(options: argparse.Namespace) -> None:
     """Draw and measure the paper's figures, and write the results into a documentation page."""
-    from playground.figures import experiment, registry  # matplotlib is slow to import
+    from research.figures import experiment, registry  # matplotlib is slow to import
 
     data = dataset.load(options.emoji)
     names = options.only or [name for name in registry.TITLES if name not in registry.UNFINISHED]
@@ -202,7 +203,7 @@ def _variant(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _figure_name(name: str) -> str:
-    from playground.figures.registry import TITLES  # matplotlib is slow to import
+    from research.figures.registry import TITLES  # matplotlib is slow to import
 
     if name not in TITLES:
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(TITLES)}, got {name!r}")

@@ -57,8 +57,8 @@ SLOW_IMPORTS = {
     ("freeu.cli.main", "freeu.tune.main"): "its packages need not be installed",
     ("freeu.webui.diagnostics", "freeu.diagnostics.charts"): "matplotlib takes a second to import",
     ("playground.__main__", "playground.serve"): "uvicorn is slow to import",
-    ("playground.__main__", "playground.figures.experiment"): "matplotlib is slow to import",
-    ("playground.__main__", "playground.figures.registry"): "matplotlib is slow to import",
+    ("playground.__main__", "research.figures.experiment"): "matplotlib is slow to import",
+    ("playground.__main__", "research.figures.registry"): "matplotlib is slow to import",
     ("playground.serve", "playground.webui_host"): "gradio is slow to import, and `modules` must be importable first",
 }
 """Imports of own modules that may stand inside a function, with the reason."""

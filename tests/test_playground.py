@@ -13,8 +13,9 @@ from PIL import Image
 from freeu import Settings
 from freeu.settings.settings import TABLE
 from playground import __main__ as command_line
-from playground import closeness, dataset, demo, evaluation, images, model, sampling, training
+from playground import demo, images, model, sampling
 from playground.images import CELL_SIZE, GAP, HEADING_HEIGHT
+from research import closeness, dataset, evaluation, training
 
 OFF = Settings(enabled=False)
 EDITED_BLOCKS = 5  # decoder blocks of stages 1 and 2

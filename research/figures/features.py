@@ -14,12 +14,12 @@ from freeu.core.unet import decoder_blocks
 from freeu.diagnostics.recorder import PARTS, Recorder
 from freeu.diagnostics.spectrum import mean_map
 from freeu.settings.stage import STAGES
-from playground.figures import plots
-from playground.figures.experiment import OFF, Experiment
-from playground.figures.metrics import upper_half_mean
-from playground.figures.results import Claim, FigureResult
-from playground.figures.statistics import mean
 from playground.images import to_image
+from research.figures import plots
+from research.figures.experiment import OFF, Experiment
+from research.figures.metrics import upper_half_mean
+from research.figures.results import Claim, FigureResult
+from research.figures.statistics import mean
 
 SHOWN_PROMPTS = 4
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from freeu.diagnostics.spectrum import color_stats
-from playground.dataset import Dataset
-from playground.figures import metrics, sample_quality
-from playground.figures.statistics import Interval, bootstrap, frechet_distance
-from playground.figures.subjects import Subject
 from playground.model import TextToImage
+from research.dataset import Dataset
+from research.figures import metrics, sample_quality
+from research.figures.statistics import Interval, bootstrap, frechet_distance
+from research.figures.subjects import Subject
 
 DIMENSIONS = 32
 """Principal components that are kept of each feature space."""

@@ -15,8 +15,9 @@ from PIL import Image
 
 from freeu import Settings
 from playground import __main__ as command_line
-from playground import dataset, model
-from playground.figures import (
+from playground import model
+from research import dataset
+from research.figures import (
     factor_sweeps,
     features,
     gains,
@@ -31,11 +32,11 @@ from playground.figures import (
     trials,
     unfinished_models,
 )
-from playground.figures.experiment import OFF, Experiment, choose_prompts
-from playground.figures.results import Claim
-from playground.figures.statistics import Interval
+from research.figures.experiment import OFF, Experiment, choose_prompts
+from research.figures.results import Claim
+from research.figures.statistics import Interval
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent.parent / "docs"
 FOLDER = DOCS / "analysis"
 RESULTS = json.loads((FOLDER / results.FILE).read_text("utf-8"))
 PAGE = (DOCS / "analysis.md").read_text("utf-8")
@@ -272,7 +273,7 @@ def test_unfinished_models_are_compared_with_controls(unfinished):
 def test_images_are_generated_once(unfinished, monkeypatch):
     part = unfinished.subjects[0].part(choosing=True)
     first = trials.generate(part, trials.LEAD, 1, unfinished.images)
-    monkeypatch.delattr("playground.evaluation.generate_all")
+    monkeypatch.delattr("research.evaluation.generate_all")
     assert trials.generate(part, trials.LEAD, 1, unfinished.images).equal(first)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from playground import images
-from playground.figures.statistics import Interval
+from research.figures.statistics import Interval
 
 FIGURE_WIDTH, DPI = 7.6, 110
 TEXT_SIZE = 15

@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from freeu import Settings
 from playground import images
-from playground.dataset import Dataset
 from playground.model import TextToImage
 from playground.sampling import Job, sample
+from research.dataset import Dataset
 
 BATCH_SIZE = 32
 SHEET_SIDE = 8

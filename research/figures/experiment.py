@@ -12,9 +12,9 @@ from torch import Tensor
 from freeu import Settings
 from freeu.core.hooks import Observer
 from playground import demo, sampling
-from playground.dataset import Dataset
-from playground.figures.subjects import Subject
 from playground.model import TextToImage
+from research.dataset import Dataset
+from research.figures.subjects import Subject
 
 OFF = demo.OFF
 PROMPT_COUNT = 24

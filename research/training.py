@@ -23,9 +23,9 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from freeu.atomic_file import replace_file
-from playground import dataset
 from playground.model import TextToImage, save
 from playground.sampling import training_noise
+from research import dataset
 
 Parameters = tuple[Tensor, ...] | list[Tensor]
 

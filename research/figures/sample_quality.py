@@ -18,13 +18,14 @@ from torch import Tensor
 from freeu import Settings
 from freeu.diagnostics.spectrum import color_stats
 from freeu.settings.presets import BUILTIN
-from playground import evaluation, sampling
-from playground.dataset import Dataset
-from playground.figures import plots
-from playground.figures.experiment import OFF, Experiment
-from playground.figures.results import Claim, FigureResult
-from playground.figures.statistics import Interval, bootstrap, frechet_distance, mean, proportion
+from playground import sampling
 from playground.model import TextToImage
+from research import evaluation
+from research.dataset import Dataset
+from research.figures import plots
+from research.figures.experiment import OFF, Experiment
+from research.figures.results import Claim, FigureResult
+from research.figures.statistics import Interval, bootstrap, frechet_distance, mean, proportion
 
 PRINCIPAL_COMPONENTS = 32
 STEPS = 6

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from playground import dataset, model, training
-from playground.dataset import Dataset
+from playground import model
+from research import dataset, training
+from research.dataset import Dataset
 
 PROMPTS = 64
 """How many prompts are taken of each kind: those trained on, and those held out."""

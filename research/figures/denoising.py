@@ -10,12 +10,12 @@ from torch import Tensor
 from freeu import Settings
 from freeu.diagnostics.spectrum import split_frequencies
 from playground import sampling
-from playground.figures import plots
-from playground.figures.experiment import OFF, Experiment
-from playground.figures.metrics import FREQUENCIES, LOW, amplitude_profiles, lower_half_mean, upper_half_mean
-from playground.figures.results import Claim, FigureResult
-from playground.figures.statistics import mean
 from playground.images import to_image
+from research.figures import plots
+from research.figures.experiment import OFF, Experiment
+from research.figures.metrics import FREQUENCIES, LOW, amplitude_profiles, lower_half_mean, upper_half_mean
+from research.figures.results import Claim, FigureResult
+from research.figures.statistics import mean
 
 SHOWN_STEPS = 5
 CELL_SIZE = 96

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from freeu import Settings
 from freeu.settings.stage import STAGES
-from playground.figures import plots
-from playground.figures.experiment import Experiment
-from playground.figures.metrics import FREQUENCIES, amplitude_profiles, detail, difference, upper_half_mean
-from playground.figures.results import Claim, FigureResult
-from playground.figures.statistics import mean
 from playground.images import to_image
+from research.figures import plots
+from research.figures.experiment import Experiment
+from research.figures.metrics import FREQUENCIES, amplitude_profiles, detail, difference, upper_half_mean
+from research.figures.results import Claim, FigureResult
+from research.figures.statistics import mean
 
 BACKBONE_FACTORS = (0.6, 0.8, 1.0, 1.2, 1.4)
 SKIP_FACTORS = (0.6, 1.0, 1.4)

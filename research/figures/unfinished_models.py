@@ -9,14 +9,14 @@ from torch import Tensor
 
 from freeu.diagnostics.spectrum import color_stats
 from playground import images
-from playground.figures import gains, plots
-from playground.figures.experiment import Experiment
-from playground.figures.gains import AUTHORS, CHOOSERS, KEPT, LEVELS, best, change
-from playground.figures.results import Claim, FigureResult
-from playground.figures.scores import feature_spaces
-from playground.figures.statistics import Interval, mean
-from playground.figures.subjects import Subject
-from playground.figures.trials import OFF_TRIAL, authors, generate
+from research.figures import gains, plots
+from research.figures.experiment import Experiment
+from research.figures.gains import AUTHORS, CHOOSERS, KEPT, LEVELS, best, change
+from research.figures.results import Claim, FigureResult
+from research.figures.scores import feature_spaces
+from research.figures.statistics import Interval, mean
+from research.figures.subjects import Subject
+from research.figures.trials import OFF_TRIAL, authors, generate
 
 TITLES = {"distance": "Distance to the prompted picture", "model": "Fréchet distance (features: model)"}
 LINES = {

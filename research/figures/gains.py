@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from playground.figures.scores import Scores, Spaces, Value, changes, measure, measures
-from playground.figures.subjects import Subject
-from playground.figures.trials import (
+from research.figures.scores import Scores, Spaces, Value, changes, measure, measures
+from research.figures.subjects import Subject
+from research.figures.trials import (
     HIGH_GUIDANCE,
     LEAD,
     OFF_TRIAL,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from playground.figures.statistics import Interval
+from research.figures.statistics import Interval
 
 Results = Mapping[str, Mapping[str, Any]]
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from freeu.atomic_file import replace_file
 from playground import images
-from playground.figures import (
+from research.figures import (
     ablations,
     denoising,
     factor_sweeps,
@@ -19,7 +19,7 @@ from playground.figures import (
     sample_quality,
     unfinished_models,
 )
-from playground.figures.experiment import Experiment
+from research.figures.experiment import Experiment
 
 FIGURES: Mapping[str, tuple[str, Callable[[Experiment], results.FigureResult]]] = {
     "rows": ("Low and high frequencies, step by step (Fig. 2)", denoising.frequency_bands),

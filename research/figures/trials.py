@@ -14,9 +14,10 @@ from torch import Tensor
 
 from freeu import Settings
 from freeu.settings.presets import BUILTIN
-from playground import evaluation, model, sampling, training
-from playground.figures.experiment import OFF
-from playground.figures.subjects import Subject
+from playground import model, sampling
+from research import evaluation, training
+from research.figures.experiment import OFF
+from research.figures.subjects import Subject
 
 
 class Trial(NamedTuple):

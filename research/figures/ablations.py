@@ -10,12 +10,12 @@ from torch import Tensor
 
 from freeu import Settings
 from freeu.diagnostics.spectrum import color_stats
-from playground.figures import plots
-from playground.figures.experiment import OFF, Experiment
-from playground.figures.metrics import detail, difference
-from playground.figures.results import Claim, FigureResult
-from playground.figures.statistics import mean
 from playground.images import to_image
+from research.figures import plots
+from research.figures.experiment import OFF, Experiment
+from research.figures.metrics import detail, difference
+from research.figures.results import Claim, FigureResult
+from research.figures.statistics import mean
 
 SHOWN_PROMPTS = 3
 B_ONLY = Settings(s1=1, s2=1)

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from playground import dataset, model
-from playground.figures import metrics
+from playground import model
+from research import dataset
+from research.figures import metrics
 
 
 def closeness(images: Sequence[Image.Image], prompts: Sequence[str]) -> float:
