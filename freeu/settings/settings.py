@@ -142,7 +142,7 @@ class Settings:
         base = cls._preset(values.pop("preset"), presets) if "preset" in values else cls()
         return base._changed(values)
 
-    def replace(self, **changes: Any) -> Settings:
+    def replace(self, /, **changes: Any) -> Settings:
         """Return a copy with some values changed. Raises SettingsError as `parse` does."""
         return self._changed(changes)
 

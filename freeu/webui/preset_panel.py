@@ -12,18 +12,15 @@ from typing import Any
 import gradio as gr
 
 from freeu.compat.preset_import import read_preset_file
-from freeu.preset_file import BrokenFileError, describe_error, read_bytes
 from freeu.settings.parameter import SettingsError, readable
 from freeu.settings.settings import Settings
-from freeu.user_presets import ImportResult, NameTakenError
+from freeu.user_presets import ImportResult, check_name, describe_error
 from freeu.webui.callbacks import error_line
 from freeu.webui.gradio_compat import QUIET, UNCHANGED, select
 from freeu.webui.preset_catalog import PresetCatalog, first_few
 
 Updates = dict[Any, Any]
 """Updates of the page by component."""
-
-ERRORS = (SettingsError, BrokenFileError, OSError)
 
 
 def _show_errors(act: Callable[..., Updates]) -> Callable[..., Updates]:
@@ -33,7 +30,7 @@ def _show_errors(act: Callable[..., Updates]) -> Callable[..., Updates]:
     def handle(panel: PresetPanel, *inputs: Any) -> Updates:
         try:
             return act(panel, *inputs)
-        except ERRORS as error:
+        except (SettingsError, OSError) as error:
             return {panel.message: error_line(describe_error(error))}
 
     return handle
@@ -93,10 +90,11 @@ class PresetPanel:
 
     @_show_errors
     def _save(self, name: str, *values: Any) -> Updates:
-        try:
-            name = self.catalog.own.save(name, Settings.parse(values))
-        except NameTakenError as taken:
-            return self._ask("overwrite", str(taken.value), "Overwrite")
+        settings, name = Settings.parse(values), check_name(name)
+        self.catalog.reload_if_changed()
+        if name in self.catalog.own_names:
+            return self._ask("overwrite", name, "Overwrite")
+        self.catalog.own.save(name, settings)
         return self._finish(f"Saved {name}.", name)
 
     @_show_errors
@@ -125,7 +123,7 @@ class PresetPanel:
 
     @_show_errors
     def _import(self, upload: Any) -> Updates:
-        parsed = read_preset_file(read_bytes(Path(upload.name)))
+        parsed = read_preset_file(Path(upload.name))
         result = self.catalog.own.add(parsed.presets)
         return self._finish(_describe(result._replace(left_out={**result.left_out, **parsed.errors})))
 
@@ -154,7 +152,7 @@ class PresetPanel:
 
     def _finish(self, message: str, name: str | None = None) -> Updates:
         """Read the presets again and close the question. `name` is the preset to show from now on."""
-        self.catalog.reload()
+        self.catalog.reload_if_changed()
         updates = {**self._close_question(), self.message: _paragraph(message)}
         if name is not None:
             updates |= {self.name: name, self.preset: select(self.catalog.choices(), name)}

@@ -48,9 +48,9 @@ def use_preset_file(path: Path) -> Iterator[UserPresets]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FreeU.catalog, "own", UserPresets(path))
-        FreeU.catalog.reload()
+        FreeU.catalog.reload_if_changed()
         yield FreeU.catalog.own
-    FreeU.catalog.reload()
+    FreeU.catalog.reload_if_changed()
 
 
 @pytest.fixture(scope="session")

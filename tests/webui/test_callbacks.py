@@ -9,8 +9,7 @@ import gradio as gr
 import pytest
 
 from freeu import Settings
-from freeu.preset_file import MAX_BYTES
-from freeu.user_presets import ImportResult
+from freeu.user_presets import MAX_BYTES, ImportResult
 from freeu.webui.callbacks import Callbacks
 from freeu.webui.preset_panel import PresetPanel, _describe
 from freeu.webui.script import FreeU
@@ -60,15 +59,13 @@ def test_a_box_shows_the_text_of_a_strangers_image_and_no_tag(callbacks, monkeyp
     assert value in shown[0].replace("< ", "<").replace("a <b", "a < b")
 
 
-@pytest.mark.parametrize(
-    "make", [lambda path: None, os.mkdir, os.mkfifo, lambda path: path.write_bytes(bytes(MAX_BYTES + 1))]
-)
+@pytest.mark.parametrize("make", [lambda path: None, os.mkdir, lambda path: path.write_bytes(bytes(MAX_BYTES + 1))])
 def test_a_file_that_cannot_be_imported_is_named_without_its_folder(tmp_path, make):
     path = tmp_path / "presets.json"
     make(path)
     panel = SimpleNamespace(message="message")
     message = PresetPanel._import(panel, SimpleNamespace(name=str(path)))["message"]
-    assert "presets.json)" in message
+    assert "presets.json" in message
     assert str(tmp_path) not in message
 
 

@@ -21,7 +21,7 @@ SOFT = Settings(b1=1.15, s1=0.95, curve="0:0, 1:1", width2=0.25, clock="noise")
 def own(empty_presets):
     """The user's preset file, with one preset."""
     empty_presets.save("soft", SOFT)
-    FreeU.catalog.reload()
+    FreeU.catalog.reload_if_changed()
     return empty_presets
 
 
@@ -294,12 +294,12 @@ def test_export_and_import(panel, own, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("presets.json", LJLEB.replace("mine", "soft"), "Imported: soft (2), plain. soft is now soft (2)."),
+        ("presets.json", LJLEB.replace("mine", "soft"), "Imported: soft 2, plain. soft is now soft 2."),
         ("freeu_presets.py", FORGE, "Imported: mine, late."),
         (
             "freeu_presets.py",
             FORGE.replace("1.2, 1.4", "9, 1.4"),
-            "Imported: late. mine was left out: b1 must be between -1 and 3, got 9",
+            "Imported: late. mine was left out: b1 must be between -1 and 3, got '9'",
         ),
         ("presets.json", "{", "a preset file must be JSON"),
         (
