@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeu.settings.builtin_presets import BUILTIN_PRESETS
 from freeu.settings.parameter import (
     Parameter,
     Points,
@@ -174,12 +173,12 @@ class Settings:
                 raise SettingsError(shown, value, "is not a parameter of FreeU", suggest(name, TABLE))
         return dataclasses.replace(self, **values)
 
-    @classmethod
-    def _preset(cls, name: object, presets: Mapping[str, Settings] | None) -> Settings:
-        known: Iterable[str] = BUILTIN_PRESETS if presets is None else presets
-        if not isinstance(name, str) or name not in known:
-            raise SettingsError("preset", name, f"must be one of {', '.join(known)}", suggest(name, known))
-        return cls()._changed(BUILTIN_PRESETS[name].values) if presets is None else presets[name]
+    @staticmethod
+    def _preset(name: object, presets: Mapping[str, Settings] | None) -> Settings:
+        presets = _built_in_presets() if presets is None else presets
+        if not isinstance(name, str) or name not in presets:
+            raise SettingsError("preset", name, f"must be one of {', '.join(presets)}", suggest(name, presets))
+        return presets[name]
 
 
 TABLE: Mapping[str, Parameter] = {
@@ -200,7 +199,7 @@ def extremes(axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
     """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads; `presets` as there."""
     properties = {name: parameter_schema(parameter) for name, parameter in TABLE.items()}
-    names = list(BUILTIN_PRESETS if presets is None else presets)
+    names = list(_built_in_presets() if presets is None else presets)
     preset = {"enum": names, "description": "The preset whose values the other fields replace."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -233,6 +232,12 @@ def suggest(name: object, known: Iterable[str]) -> str:
     by_lower_case = {other.lower(): other for other in known}
     closest = difflib.get_close_matches(format_value(name).lower(), by_lower_case, n=1, cutoff=0)
     return f"The closest name is {by_lower_case[closest[0]]}" if closest else ""
+
+
+def _built_in_presets() -> Mapping[str, Settings]:
+    from freeu.settings.presets import BUILTIN  # presets.py needs this module first
+
+    return BUILTIN
 
 
 def _name_values(values: object) -> dict[str, Any]:
