@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+import freeu
+
 ROOT = Path(__file__).parent.parent
 STAND_IN_HOST = ROOT / "playground" / "webui"
 """The folder from which the modules of the playground's stand-in WebUI are imported."""
@@ -175,17 +177,56 @@ def test_each_part_needs_only_its_libraries(module):
 
 
 def test_the_public_names_need_no_host_and_no_plots():
-    public = {library for module in own_imports("freeu") for library in libraries(MODULES[module])}
-    assert public <= {"torch", "numpy"}
-    assert {own for own in own_imports("freeu") if is_in(own, {"freeu.webui", "freeu.cli"})} == set()
+    loaded = loaded_modules("import freeu; [getattr(freeu, name) for name in freeu.__all__]")
+    assert {"torch", "freeu.core.hooks"} <= loaded
+    assert not loaded & {
+        "gradio",
+        "fastapi",
+        "modules",
+        "playground",
+        "diffusers",
+        "ldm",
+        "matplotlib",
+        "torch._dynamo",
+    }
+    assert not {name for name in loaded if is_in(name, {"freeu.webui", "freeu.cli"})}
 
 
-def test_importing_freeu_imports_no_host():
-    code = "import freeu, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert "freeu.core.hooks" in loaded.split()
-    unwanted = {"gradio", "fastapi", "modules", "playground", "diffusers", "ldm", "matplotlib", "torch._dynamo"}
-    assert not unwanted & set(loaded.split())
+def test_reading_settings_imports_no_torch_and_no_numpy():
+    modules = [
+        name for name in FREEU if is_in(name, {"freeu.settings", "freeu.compat", "freeu.cli", "freeu.user_presets"})
+    ]
+    assert not loaded_modules(f"import {', '.join(modules)}") & {"torch", "numpy", "PIL"}
+
+
+def test_tune_works_without_torch():
+    """optuna-dashboard imports torch if it is installed."""
+    pytest.importorskip("optuna_dashboard", reason="the environment of Forge has no tune")
+    modules = [name for name in FREEU if is_in(name, {"freeu.tune"})]
+    code = f"import sys; sys.modules.update(torch=None, scipy=None); import {', '.join(modules)}"
+    assert {*modules} <= loaded_modules(code)
+
+
+def test_the_names_that_are_imported_later_are_those_for_type_checkers():
+    """Type checkers see the imports under `if TYPE_CHECKING`. At run time, `__getattr__` does the same imports."""
+    (for_types,) = (
+        node for node in ast.parse((ROOT / "freeu" / "__init__.py").read_text("utf-8")).body if isinstance(node, ast.If)
+    )
+    imported = {found.name for found in _imports(ast.Module(for_types.body, []), in_function=False)}
+    homes = {f"{module}.{name}" for name, module in freeu._HOMES.items()}
+    assert imported == homes | {f"freeu.{name}" for name in freeu._SUBMODULES}
+
+
+def test_every_public_name_is_there():
+    assert set(dir(freeu)) == set(freeu.__all__) == {name for name in freeu.__all__ if hasattr(freeu, name)}
+    assert not hasattr(freeu, "no_such_name")
+
+
+def loaded_modules(code: str) -> set[str]:
+    """Return the modules that a new process has loaded after running `code`."""
+    command = [sys.executable, "-W", "ignore", "-c", f"{code}\nimport sys; print(*sys.modules)"]
+    found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    return set(found.stdout.split())
 
 
 def test_the_scripts_folder_has_one_script():

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,15 @@ def test_the_plots_to_paste_are_recipes():
     cells = re.findall(r"^\| \d\. .*? \| (`.*) \|$", PAGES["docs/values.md"], re.MULTILINE)
     assert len(cells) == 3
     assert all(row in PAGES["docs/xyz.md"] for row in cells)
+
+
+def test_the_names_in_tables_are_there_after_import_freeu():
+    """In a new process, because other tests have imported more modules."""
+    rows = [line for text in PAGES.values() for line in text.splitlines() if line.startswith("|")]
+    names = sorted({name for row in rows for name in re.findall(r"\bfreeu(?:\.[A-Za-z]\w*)+", row)})
+    assert {"freeu.attach", "freeu.diagnostics.spectrum", "freeu.user_presets.UserPresets"} <= set(names)
+    code = f"import freeu; {'; '.join(names)}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
 
 
 @pytest.mark.parametrize(("what", "values", "shown"), RECIPES, ids=[recipe[0] for recipe in RECIPES])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from freeu.settings.parameter import (
@@ -167,10 +168,7 @@ class Settings:
         return not self.enabled or all(self.stage(n).neutral for n in STAGES)
 
     def _changed(self, values: Mapping[Any, Any]) -> Settings:
-        for name, value in values.items():
-            if name not in TABLE:
-                shown = name if isinstance(name, str) else format_value(name)
-                raise SettingsError(shown, value, "is not a parameter of FreeU", suggest(name, TABLE))
+        _check_names(values)
         return dataclasses.replace(self, **values)
 
     @staticmethod
@@ -185,6 +183,28 @@ TABLE: Mapping[str, Parameter] = {
     f.name: f.metadata["parameter"] for f in dataclasses.fields(Settings) if "parameter" in f.metadata
 }
 """Every parameter by name, in the order of the positional list."""
+
+
+def _check_names(values: Mapping[Any, Any]) -> None:
+    """Raise SettingsError for the first name that is not a parameter."""
+    for name, value in values.items():
+        if name not in TABLE:
+            shown = name if isinstance(name, str) else format_value(name)
+            raise SettingsError(shown, value, "is not a parameter of FreeU", suggest(name, TABLE))
+
+
+def _check_names_before(init: Callable[..., None]) -> Callable[..., None]:
+    """Let the `__init__` of a dataclass raise SettingsError for an unknown name, instead of TypeError."""
+
+    @wraps(init)
+    def checked(self: Settings, *args: Any, **values: Any) -> None:
+        _check_names(values)
+        init(self, *args, **values)
+
+    return checked
+
+
+Settings.__init__ = _check_names_before(Settings.__init__)  # type: ignore[method-assign]
 
 
 def extremes(axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

@@ -16,5 +16,5 @@ result.py          the best values of a study
 report.py          one HTML page about a study
 
 Optuna keeps the trials, hands out the work, and suggests the values for scores.
-Install: `pip install -r requirements/tune.txt`.
+Install: `pip install -r requirements/tune.txt`, or the package with its extra `tune`. Needs no torch.
 """

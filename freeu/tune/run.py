@@ -16,7 +16,7 @@ from freeu.tune.page import serve
 from freeu.tune.plan import PERSON
 from freeu.tune.scoring import load_score
 from freeu.tune.storage import open_storage
-from freeu.tune.study import Study, create
+from freeu.tune.study import Study, check_sampler, create
 from freeu.tune.webui import WebUI, wait_for_answer
 from freeu.tune.worker import Worker
 
@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
     answering = wait_for_answer(webuis, threading.Event())
     assert answering  # the event is never set
     plan = make_plan(options, answering)
+    check_sampler(plan.sampler)
     create(open_storage(options.storage), options.study, plan, options.trials, len(webuis))
     study = open_study(options)
     with serve(study, *options.page) as address:
@@ -39,7 +40,9 @@ def run(options: argparse.Namespace) -> None:
 
 def run_worker(options: argparse.Namespace) -> None:
     """Draw for a study that was made elsewhere, until it is finished or the user presses Ctrl-C."""
-    draw(open_study(options), [connect(url, options) for url in options.url])
+    study = open_study(options)
+    check_sampler(study.plan.sampler)
+    draw(study, [connect(url, options) for url in options.url])
 
 
 def draw(study: Study, webuis: Sequence[WebUI]) -> None:

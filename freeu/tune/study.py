@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ SAMPLERS: Mapping[str, Callable[[], BaseSampler]] = {
     GRID: RandomSampler,  # suggests nothing, because all points are queued
 }
 """Optuna's samplers by name."""
+
+GP_PACKAGES = ("scipy", "torch")
+"""The packages of GPSampler that requirements/tune.txt leaves out, because they are large."""
 
 PLAN = "plan"
 """The user attribute of a study with its plan."""
@@ -89,6 +93,13 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
             study.enqueue_trial(point)
         _queue(study, plan, trials)
         study.set_user_attr(PLAN, plan.to_dict())  # last: so a study with a plan is complete
+
+
+def check_sampler(name: str) -> None:
+    """Raise SettingsError if packages of the sampler are missing. Optuna notices that only after ten trials."""
+    if name == "gp" and not all(map(find_spec, GP_PACKAGES)):
+        advice = f"Install them: pip install {' '.join(GP_PACKAGES)}"
+        raise SettingsError("--sampler", name, "must be a sampler whose packages are installed", advice)
 
 
 def _queue(study: optuna.Study, plan: Plan, trials: int) -> None:
