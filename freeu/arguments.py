@@ -90,15 +90,16 @@ def _read(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> t
         return settings, {**initial, **outputs}
     if ljleb.is_list(args):
         return ljleb.from_list(args[: ljleb.LIST_LENGTH]), {}
-    if args != [False] and 0 < len(args) < len(ARGUMENTS):
-        rule = f"must be an object of names and values, or a list of {len(ARGUMENTS)} values"
+    if args != [False] and 0 < len(args) < len(TABLE):
+        rule = f"must be an object of names and values, or a list of at least {len(TABLE)} values"
         raise SettingsError("settings", args, rule, "A shorter list may be meant for another tool")
     return _read_list(args or [False])
 
 
 def _read_list(args: Sequence[Any]) -> tuple[Settings, dict[str, Any]]:
     values, outputs = _separate(dict(zip(ARGUMENTS, args, strict=False)))
-    return Settings.parse(values), outputs
+    # An infotext in a request has no extra outputs.
+    return Settings.parse(values), {name: value for name, value in outputs.items() if value is not None}
 
 
 def _without_filling(args: Sequence[Any]) -> list[Any]:

@@ -23,7 +23,7 @@ from tests.support.client import SMALL, pixels, reason
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
 FULL_LIST = [*Settings(**ON).to_dict().values(), False, False]
-NO_SETTINGS = "settings must be an object of names and values, or a list of 31"
+NO_SETTINGS = "settings must be an object of names and values, or a list of at least 29"
 LJLEB_LIST = [True, 0.5, 1.0, 0.0, "Version 1", 1.5, 0.5, 0, 0.5, 0, 1, 1.6, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1]
 LJLEB_OBJECT = {
     "start_ratio": 2,  # of SMALL's 4 steps
