@@ -1,7 +1,7 @@
 # make demo        generate images with FreeU off and on, side by side: out/demo.png
 # make playground  serve the extension without a WebUI: http://127.0.0.1:7860
 # make tune        find values by choosing between images of the playground's model (docs/tune.md)
-# make test        test every part of the project, in less than three minutes on two cores
+# make test        test every part of the project but research/, in less than three minutes on two cores
 # make test-all    run every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then the extension's on gradio 4.40.0 (Forge)
 # make test-slow   run only the tests that make test leaves out
 # make test-oldest run the tests of make test on Python 3.10 and torch 2.1.2, as in AUTOMATIC1111 (2.5 GB of packages)
@@ -67,13 +67,13 @@ bench: $(VENV)/ready
 	$(RUN) -m benchmarks
 
 figures: $(VENV)/ready emoji
-	$(RUN) -m playground figures --out docs/analysis --page docs/analysis.md
+	$(RUN) -m research figures --out docs/analysis --page docs/analysis.md
 
 SNAPSHOTS := 300 600 1200 2000 4000 6000
 
 unfinished: $(VENV)/ready emoji
-	$(RUN) -m playground train --all --steps 6000 $(SNAPSHOTS:%=--snapshot %) --checkpoint training/all.pt --weights training/all.safetensors
-	$(RUN) -m playground figures --only unfinished --only unfinished-images --out docs/analysis --page docs/analysis.md
+	$(RUN) -m research train --all --steps 6000 $(SNAPSHOTS:%=--snapshot %) --checkpoint training/all.pt --weights training/all.safetensors
+	$(RUN) -m research figures --only unfinished --only unfinished-images --out docs/analysis --page docs/analysis.md
 
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt
@@ -98,10 +98,10 @@ emoji:
 	mv emoji.new emoji
 
 train: $(VENV)/ready emoji
-	$(RUN) -m playground train
+	$(RUN) -m research train
 
 evaluate: $(VENV)/ready emoji
-	$(RUN) -m playground evaluate
+	$(RUN) -m research evaluate
 
 clean:
 	rm -rf $(VENV) $(FORGE) $(OLDEST) out

@@ -15,6 +15,7 @@ import pytest
 import freeu
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = ("freeu", "playground", "research")
 STAND_IN_HOST = ROOT / "playground" / "webui"
 """The folder from which the modules of the playground's stand-in WebUI are imported."""
 
@@ -59,8 +60,6 @@ LATE_IMPORTS = {
     ("freeu.cli.main", "freeu.tune.main"): "its packages need not be installed",
     ("freeu.webui.diagnostics", "freeu.diagnostics.charts"): "matplotlib takes a second to import",
     ("playground.__main__", "playground.serve"): "uvicorn is slow to import",
-    ("playground.__main__", "research.figures.experiment"): "matplotlib is slow to import",
-    ("playground.__main__", "research.figures.registry"): "matplotlib is slow to import",
     ("playground.serve", "playground.webui_host"): "gradio is slow to import, and `modules` must be importable first",
 }
 """Imports of own modules that may stand inside a function, with the reason."""
@@ -107,7 +106,7 @@ def files_of(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-MODULES = {module_name(path): path for package in ("freeu", "playground") for path in files_of(package)}
+MODULES = {module_name(path): path for package in PACKAGES for path in files_of(package)}
 FREEU = [name for name in MODULES if name.split(".")[0] == "freeu" and name != "freeu"]
 
 
@@ -124,7 +123,7 @@ def own_imports(module: str) -> set[str]:
 def libraries(path: Path) -> set[str]:
     """Return the packages outside this repository and the standard library that a file imports."""
     packages = {found.name.split(".")[0] for found in imports(path)}
-    return packages - set(sys.stdlib_module_names) - {"freeu", "playground"}
+    return packages - set(sys.stdlib_module_names) - set(PACKAGES)
 
 
 def most_specific(module: str, table: dict[str, set[str]]) -> set[str]:
@@ -142,7 +141,7 @@ def files_with(text: str, package: str = "freeu") -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in files_of(package) if text in path.read_text("utf-8").lower()}
 
 
-@pytest.mark.parametrize("package", ["freeu", "playground"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_import_cycle(package):
     """Imports inside functions count, except for CYCLE."""
     modules = {module_name(path) for path in files_of(package)}
@@ -153,7 +152,7 @@ def test_no_import_cycle(package):
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
-@pytest.mark.parametrize("package", ["freeu", "playground"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_few_imports_are_inside_functions(package):
     found = {
         (module_name(path), own)
@@ -174,6 +173,16 @@ def test_imports_point_one_way(module):
 def test_each_part_needs_only_its_libraries(module):
     """So settings need no torch, and only webui needs gradio, fastapi and a host's `modules`."""
     assert libraries(MODULES[module]) <= most_specific(module, LIBRARIES)
+
+
+def test_only_its_tests_import_research():
+    importers = {
+        path.parent.relative_to(ROOT).as_posix()
+        for folder in ("freeu", "playground", "benchmarks", "scripts", "tests")
+        for path in files_of(folder)
+        if any(found.name.split(".")[0] == "research" for found in imports(path))
+    }
+    assert importers == {"tests/research"}
 
 
 def test_the_public_names_need_no_host_and_no_plots():
@@ -250,7 +259,7 @@ def test_only_gradio_compat_py_knows_versions_of_gradio(text):
     assert files_with(text) - {"freeu/webui/__init__.py"} <= {"freeu/webui/gradio_compat.py"}
 
 
-@pytest.mark.parametrize("package", ["freeu", "playground"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_one_copy_of_atomic_writing(package):
     """The other `os.replace` renames a broken file of presets."""
     allowed = {"freeu/atomic_file.py", "freeu/user_presets.py"} if package == "freeu" else set()
