@@ -15,7 +15,7 @@ from freeu import Settings, to_infotext
 from freeu.compat.request import to_request
 
 ROOT = Path(__file__).parent.parent
-NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "docs", "emoji*", "out", "training", "freeu-tune")
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "docs", "emoji*", "out", "training", "freeu-tune")
 SCRIPT = """\
 from pathlib import Path
 import freeu
@@ -53,8 +53,8 @@ def installed(tmp_path_factory):
     build = f"from setuptools.build_meta import build_wheel; build_wheel({str(folder)!r})"
     run_python("-c", build, cwd=folder / "source")
     (wheel,) = folder.glob("*.whl")
-    venv.create(folder / "environment")
     environment = folder / "environment"
+    venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
     run_python("-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=folder)
     return Installed(wheel, environment)
