@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support.waiting import SECONDS
+
 ROOT = Path(__file__).parent.parent
 STAND_IN_HOST = ROOT / "playground" / "webui"
 """The folder from which the modules of the playground's stand-in WebUI are imported."""
@@ -176,7 +178,9 @@ def test_the_public_names_need_no_host_and_no_plots():
 
 def test_importing_freeu_imports_no_host():
     code = "import freeu, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, timeout=SECONDS
+    ).stdout
     assert "freeu.core.hooks" in loaded.split()
     unwanted = {"gradio", "fastapi", "modules", "playground", "diffusers", "ldm", "matplotlib", "torch._dynamo"}
     assert not unwanted & set(loaded.split())
@@ -219,6 +223,29 @@ def test_no_test_is_imported(package, shared):
     ours = {name for name in found if name.split(".")[0] in ("tests", "benchmarks")}
     assert ours
     assert {name for name in ours if not is_in(name, allowed)} == set()
+
+
+def test_every_wait_of_a_test_has_a_limit():
+    calls = [
+        (f"{path.name}:{node.lineno}", node)
+        for path in files_of("tests")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    assert {place for place, node in calls if waits_without_limit(node)} == set()
+
+
+def waits_without_limit(call: ast.Call) -> bool:
+    """Return True for calls such as `process.wait()`, and `subprocess.run` and `requests.get` without a timeout."""
+    module, _, name = ast.unparse(call.func).rpartition(".")
+    if module in ("subprocess", "requests") and name != "Popen":
+        return "timeout" not in {keyword.arg for keyword in call.keywords}
+    return name in ("wait", "join", "communicate") and not call.args and not call.keywords
+
+
+@pytest.mark.parametrize("code", ["process.wait()", "subprocess.run([], check=True)", "requests.get(url)"])
+def test_the_check_of_limits_sees_a_wait_without_one(code):
+    assert waits_without_limit(ast.parse(code, mode="eval").body)
 
 
 def test_no_fft():

@@ -31,6 +31,7 @@ from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import TABLE
 from freeu.user_presets import NameTakenError, UserPresets
 from tests.support import strategies
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 SOME = Settings(version="1", b1=1.25, curve="0:0, 1:1", clock="noise", passes="first", width3=0.25, mask="disc")
@@ -532,8 +533,7 @@ def test_being_killed_at_any_moment_leaves_a_complete_file(store):
     for _ in range(6):
         before = len(presets(store))
         process = run_python(SAVE_MANY, store.path, time.time_ns(), 100_000)
-        while len(presets(store)) < before + 5:
-            time.sleep(0.002)
+        wait_until(lambda before=before: len(presets(store)) >= before + 5)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(60)
         assert set(file_content(store)["presets"]) == set(presets(store))
@@ -580,7 +580,7 @@ def test_readers_never_see_an_incomplete_file(store):
         while not stop.is_set():
             seen.add(tuple(presets(UserPresets(store.path))))
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
     for reader in readers:
         reader.start()
     for _ in range(50):
@@ -588,5 +588,5 @@ def test_readers_never_see_an_incomplete_file(store):
         store.rename("two", "one")
     stop.set()
     for reader in readers:
-        reader.join()
+        reader.join(60)
     assert seen <= {("one",), ("two",)}

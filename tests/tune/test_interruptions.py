@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 
 import pytest
 from optuna.trial import TrialState
@@ -11,32 +10,29 @@ from freeu.settings.parameter import SettingsError
 from tests.support import faulty
 from tests.support.faulty import JOB, SCHEMA
 from tests.support.studies import CONTRAST, check_all_drawn_once, command, load, run
+from tests.support.waiting import SECONDS, running, wait_until
 
 
 def open_study(folder):
     return load(f"sqlite:///{folder}/freeu-tune/study.db", folder / "freeu-tune" / "images")
 
 
-def wait_for_running_trial(folder):
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if (folder / "freeu-tune" / "study.db").exists():
-            try:
-                if open_study(folder).trials(TrialState.RUNNING):
-                    return
-            except SettingsError:
-                pass  # the study is being made
-        time.sleep(0.2)
-    pytest.fail("no trial is running")
+def a_trial_is_running(folder):
+    if not (folder / "freeu-tune" / "study.db").exists():
+        return False
+    try:
+        return bool(open_study(folder).trials(TrialState.RUNNING))
+    except SettingsError:  # the study is being made
+        return False
 
 
 def test_ctrl_c_leaves_a_study_that_the_same_command_continues(webui, tmp_path):
     options = ("--url", webui.url, "--score", CONTRAST, "--trials", 6, "--page", 0, "--prompt", "red apple")
     webui.seconds = 2
-    with subprocess.Popen(**command(tmp_path, *options), stderr=subprocess.PIPE) as first:
-        wait_for_running_trial(tmp_path)
+    with running(**command(tmp_path, *options), stderr=subprocess.PIPE) as first:
+        wait_until(lambda: a_trial_is_running(tmp_path))
         first.send_signal(signal.SIGINT)
-        errors = first.communicate(timeout=60)[1]
+        errors = first.communicate(timeout=SECONDS)[1]
     assert first.returncode == 0, errors
     assert "Stopped." in errors
     assert "Traceback" not in errors
@@ -52,10 +48,10 @@ def test_ctrl_c_leaves_a_study_that_the_same_command_continues(webui, tmp_path):
 def test_ctrl_c_while_no_webui_answers(webui, tmp_path):
     webui.close()
     options = ("--url", webui.url, "--score", CONTRAST, "--prompt", "red apple")
-    with subprocess.Popen(**command(tmp_path, *options), stderr=subprocess.PIPE) as process:
+    with running(**command(tmp_path, *options), stderr=subprocess.PIPE) as process:
         assert "no connection" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=SECONDS)[1]
     assert process.returncode == 130
     assert "Traceback" not in errors
 

@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import subprocess
 import time
+from contextlib import ExitStack
 
 import pytest
 from optuna.trial import TrialState
@@ -17,6 +18,7 @@ from freeu.tune.plan import PERSON
 from freeu.tune.result import rank
 from freeu.tune.sampler import APART
 from tests.support.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan, run
+from tests.support.waiting import SECONDS, running
 
 IMAGE = Image.new("RGB", (8, 8))
 PROCESSES = multiprocessing.get_context("spawn")
@@ -142,7 +144,7 @@ def _take_all(url, folder):
 def test_processes_never_take_the_same_trial(storage_url, tmp_path):
     study = make(storage_url, tmp_path, plan(), trials=30)
     with PROCESSES.Pool(3) as pool:
-        taken = list(itertools.chain(*pool.starmap(_take_all, [(storage_url, tmp_path)] * 3)))
+        taken = list(itertools.chain(*pool.starmap_async(_take_all, [(storage_url, tmp_path)] * 3).get(SECONDS)))
     assert sorted(taken) == sorted(set(taken))
     check_all_drawn_once(study, 30)
 
@@ -151,7 +153,7 @@ def test_processes_never_take_the_same_trial(storage_url, tmp_path):
 def test_a_study_that_three_terminals_create_at_once_is_created_once(storage_url, tmp_path):
     """Its database has no tables before."""
     with PROCESSES.Pool(3) as pool:
-        pool.starmap(make, [(storage_url, tmp_path, plan(), 30)] * 3)
+        pool.starmap_async(make, [(storage_url, tmp_path, plan(), 30)] * 3).get(SECONDS)
     assert len(attempts(load(storage_url, tmp_path))) == 30
 
 
@@ -199,8 +201,10 @@ def test_one_study_from_two_terminals(webui, tmp_path):
     """Both make the study in the same SQLite file, and draw with the same WebUI."""
     webui.seconds = 0.05
     options = ("--url", webui.url, "--score", CONTRAST, "--trials", 30, "--page", 0, "--prompt", "red apple")
-    terminals = [subprocess.Popen(**command(tmp_path, *options), stderr=subprocess.PIPE) for _ in range(2)]
-    outputs = [terminal.communicate(timeout=120)[1] for terminal in terminals]
+    with ExitStack() as stack:
+        started = [running(**command(tmp_path, *options), stderr=subprocess.PIPE) for _ in range(2)]
+        terminals = [stack.enter_context(one) for one in started]
+        outputs = [terminal.communicate(timeout=SECONDS)[1] for terminal in terminals]
     assert [terminal.returncode for terminal in terminals] == [0, 0], outputs
     folder = tmp_path / "freeu-tune"
     check_all_drawn_once(load(f"sqlite:///{folder}/study.db", folder / "images"), 30)

@@ -5,6 +5,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests.support.page import INFOTEXT, Tab, choose, small
+from tests.support.waiting import SECONDS
 
 
 @pytest.mark.walk
@@ -159,7 +160,9 @@ def test_png_info_sends_the_settings_of_an_image(page, tab, tmp_path):
     tab.set("b1", "1.23")
     tab.generate(1)
     path = tmp_path / "image.png"
-    path.write_bytes(requests.get(page.locator("#txt2img_gallery img").first.get_attribute("src")).content)
+    path.write_bytes(
+        requests.get(page.locator("#txt2img_gallery img").first.get_attribute("src"), timeout=SECONDS).content
+    )
     page.reload()
     page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
     page.locator("#tabs > .tab-nav button", has_text="PNG Info").click()

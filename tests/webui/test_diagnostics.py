@@ -31,6 +31,7 @@ from tests.support.client import pixels
 from tests.support.jobs import run
 from tests.support.page import Tab, small
 from tests.support.unets import call, hooks_on, inputs, shared
+from tests.support.waiting import SECONDS
 
 ON = {"b1": 1.5, "s1": 0.5}
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
@@ -228,7 +229,9 @@ def test_a_job_without_extra_outputs_loads_and_records_nothing(host, job):
     run(host, p)
     assert seen == [({}, None)]
     code = "from playground import serve; serve.enter(); import freeu.webui.script, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=SECONDS
+    ).stdout.split()
     assert "freeu.webui.diagnostics" in loaded
     assert "freeu.diagnostics.charts" not in loaded  # the only module that imports matplotlib (test_architecture.py)
 

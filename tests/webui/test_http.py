@@ -21,6 +21,7 @@ from freeu.settings.parameter import MAX_MESSAGE_LENGTH
 from freeu.settings.settings import TABLE
 from tests.support import strategies
 from tests.support.client import SMALL, pixels, reason
+from tests.support.waiting import SECONDS
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
 FULL_LIST = list(Settings(**ON).to_dict().values())[:SHORTEST_LIST]
@@ -441,7 +442,9 @@ def test_validate_names_the_invalid_field(client, body, field):
     [b"", b"null", b'"\\ud800"', b"[1]", b"NaN", b"\xff", b"{", b"[" * 100_000, b"1" * 5000, b'{"settings": 1e999}'],
 )
 def test_validate_answers_any_other_body_with_an_error(client, body):
-    answer = requests.post(f"{client.url}/freeu/v1/validate", data=body, headers={"Content-Type": "application/json"})
+    answer = requests.post(
+        f"{client.url}/freeu/v1/validate", data=body, headers={"Content-Type": "application/json"}, timeout=SECONDS
+    )
     assert answer.status_code in (400, 422)
     assert "error" in answer.json() or "message" in answer.json() or "detail" in answer.json()
 
@@ -532,7 +535,9 @@ def test_a_preset_name_with_a_line_break_is_no_address(client, saved):
 @pytest.mark.parametrize("name", ["%ED%A0%80", "%FF", "a%E5%A4"], ids=["lone surrogate", "byte", "half a character"])
 def test_a_preset_name_that_is_not_utf_8_is_refused(client, saved, name):
     before = client.get("/freeu/v1/presets").json()
-    answer = requests.put(f"{client.url}/freeu/v1/presets/{name}", json={"settings": {}, "overwrite": True})
+    answer = requests.put(
+        f"{client.url}/freeu/v1/presets/{name}", json={"settings": {}, "overwrite": True}, timeout=SECONDS
+    )
     assert answer.status_code == 422
     assert answer.json()["message"].startswith("preset name must be UTF-8 in the address, got ")
     assert client.get("/freeu/v1/presets").json() == before
@@ -563,7 +568,7 @@ def test_saving_invalid_settings_names_the_field_and_changes_nothing(client, sav
 @pytest.mark.parametrize("body", [b"", b"null", b'"\\ud800"', b"[1]", b"\xff", b"{", b"[" * 100_000])
 def test_saving_any_other_body_is_an_error(client, saved, body):
     path, headers = f"{client.url}/freeu/v1/presets/{OTHER}x", {"Content-Type": "application/json"}
-    assert requests.put(path, data=body, headers=headers).status_code in (400, 422)
+    assert requests.put(path, data=body, headers=headers, timeout=SECONDS).status_code in (400, 422)
     assert f"{OTHER}x" not in client.get("/freeu/v1/presets").json()["presets"]
 
 

@@ -171,12 +171,12 @@ def test_what_was_read_first_is_not_stored_last(playground, catalog, own, monkey
     monkeypatch.setattr(own, "read", read_slowly)
     slow = threading.Thread(target=catalog.reload)
     slow.start()
-    was_read.wait()
+    assert was_read.wait(60)
     monkeypatch.setattr(own, "read", read)
     own.save("new", Settings(b1=1.7))
     catalog.reload()
     is_stored.set()
-    slow.join()
+    slow.join(60)
     assert "new" in catalog.presets
 
 
