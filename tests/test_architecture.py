@@ -186,6 +186,17 @@ def test_importing_freeu_imports_no_host():
     assert not unwanted & set(loaded.split())
 
 
+def test_loading_the_extension_loads_no_charts():
+    """They need matplotlib, which takes a second to import."""
+    loaded, found = set(), {"freeu.webui.script"}
+    while new := found - loaded:
+        loaded |= new
+        names = [one.name for module in new for one in imports(MODULES[module]) if not one.in_function]
+        found |= {own for name in names if (own := own_module(name))}
+    assert "freeu.webui.diagnostics" in loaded
+    assert "freeu.diagnostics.charts" not in loaded
+
+
 def test_the_scripts_folder_has_one_script():
     """The WebUI loads every file of the folder, and every Script that it finds in one."""
     assert [path.name for path in (ROOT / "scripts").glob("*.py")] == ["freeu_script.py"]

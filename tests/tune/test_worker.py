@@ -6,7 +6,6 @@ import time
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
@@ -231,6 +230,8 @@ def test_heartbeats_go_on_after_the_database_failed(study, monkeypatch):
 @pytest.fixture
 def bucket(monkeypatch):
     """A bucket of a server that speaks S3, found through AWS's environment variables."""
+    from moto.server import ThreadedMotoServer  # slow to import, also by workers that do not run this test
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

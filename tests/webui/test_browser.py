@@ -16,13 +16,12 @@ def test_the_switch_turns_freeu_on_and_off(page, tab):
     tab.open()
     expect(tab.status).to_contain_text("b1, s1 on 3 blocks, b2, s2 on 2 blocks; steps 1 to 4 of 4")
     tab.set("b1", "1.5")
-    assert "FreeU b1: 1.5, FreeU s1: 0.9" in tab.generate(2)
-    assert "FreeU b1: 1.5" in tab.generate(1)
+    assert "FreeU s1: 0.9" in tab.generate(1, expected="FreeU b1: 1.5")
     on = tab.image()
     assert "FreeU b1: 1.5" in on.info["parameters"]
     assert on.tobytes() != off.tobytes()
     tab.switch.click()
-    assert "FreeU" not in tab.generate(3)
+    assert "FreeU" not in tab.generate(2)
     assert "FreeU" not in tab.generate(1)
     assert tab.image().tobytes() == off.tobytes()
 
