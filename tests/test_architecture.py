@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 import freeu
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("freeu", "playground", "research")
@@ -234,8 +235,19 @@ def test_every_public_name_is_there():
 def loaded_modules(code: str) -> set[str]:
     """Return the modules that a new process has loaded after running `code`."""
     command = [sys.executable, "-W", "ignore", "-c", f"{code}\nimport sys; print(*sys.modules)"]
-    found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=SECONDS)
     return set(found.stdout.split())
+
+
+def test_loading_the_extension_loads_no_charts():
+    """They need matplotlib, which takes a second to import."""
+    loaded, found = set(), {"freeu.webui.script"}
+    while new := found - loaded:
+        loaded |= new
+        names = [one.name for module in new for one in imports(MODULES[module]) if not one.in_function]
+        found |= {own for name in names if (own := own_module(name))}
+    assert "freeu.webui.diagnostics" in loaded
+    assert "freeu.diagnostics.charts" not in loaded
 
 
 def test_the_scripts_folder_has_one_script():
@@ -275,6 +287,29 @@ def test_no_test_is_imported(package, shared):
     ours = {name for name in found if name.split(".")[0] in ("tests", "benchmarks")}
     assert ours
     assert {name for name in ours if not is_in(name, allowed)} == set()
+
+
+def test_every_wait_of_a_test_has_a_limit():
+    calls = [
+        (f"{path.name}:{node.lineno}", node)
+        for path in files_of("tests")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    assert {place for place, node in calls if waits_without_limit(node)} == set()
+
+
+def waits_without_limit(call: ast.Call) -> bool:
+    """Return True for calls such as `process.wait()`, and `subprocess.run` and `requests.get` without a timeout."""
+    module, _, name = ast.unparse(call.func).rpartition(".")
+    if module in ("subprocess", "requests") and name != "Popen":
+        return "timeout" not in {keyword.arg for keyword in call.keywords}
+    return name in ("wait", "join", "communicate") and not call.args and not call.keywords
+
+
+@pytest.mark.parametrize("code", ["process.wait()", "subprocess.run([], check=True)", "requests.get(url)"])
+def test_the_check_of_limits_sees_a_wait_without_one(code):
+    assert waits_without_limit(ast.parse(code, mode="eval").body)
 
 
 def test_no_fft():

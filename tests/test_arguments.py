@@ -60,7 +60,9 @@ def test_a_list_is_read_in_the_order_of_the_arguments(payload, plot, compare):
 )
 def test_a_list_that_is_shorter_than_ours_is_rejected(args):
     """It may be meant for another tool, in whose list the values mean something else."""
-    with pytest.raises(SettingsError, match="settings must be an object of names and values, or a list of at least 29 values"):
+    with pytest.raises(
+        SettingsError, match="settings must be an object of names and values, or a list of at least 29 values"
+    ):
         parse(*args)
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -28,6 +27,7 @@ from freeu.user_presets import (
     similar_names,
 )
 from tests.support import strategies
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 SOME = Settings(version="1", b1=1.25, curve="0:0, 1:1", clock="noise", passes="first", width3=0.25, mask="disc")
@@ -510,13 +510,6 @@ def python(code, *args):
         process.wait(60)
 
 
-def wait_for_presets(store, count):
-    end = time.monotonic() + 60
-    while len(presets(store)) < count:
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
 def test_end_of_a_process_while_it_writes_leaves_the_old_file(store):
     store.save("old", SOME)
     with python(EXIT_WHILE_REPLACING, store.path) as process:
@@ -529,7 +522,7 @@ def test_end_of_a_process_while_it_writes_leaves_the_old_file(store):
 
 def test_processes_lose_nothing(store):
     with python(SAVE_MANY, store.path, "theirs", 20) as process:
-        wait_for_presets(store, 1)
+        wait_until(lambda: len(presets(store)) >= 1)
         for i in range(20):
             store.save(f"ours {i}", OTHER)
         assert process.wait(60) == 0
@@ -540,7 +533,7 @@ def test_processes_lose_nothing(store):
 @pytest.mark.parametrize("count", [1, 10, 50])
 def test_being_killed_at_any_moment_leaves_a_complete_file(store, count):
     with python(SAVE_MANY, store.path, "new", MAX_PRESETS):
-        wait_for_presets(store, count)
+        wait_until(lambda: len(presets(store)) >= count)
     assert set(file_content(store)["presets"]) == set(presets(store))
     assert set(presets(store).values()) == {OTHER}
     assert store.moved == []
