@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from freeu import Settings
-from freeu.tune import storage as storages
+from freeu.tune import database
 from freeu.tune import study as studies
 from freeu.tune.plan import GRID, PERSON, Plan
 from freeu.tune.study import IMAGES, Study
@@ -37,14 +37,14 @@ def plan(sampler="tpe", **changes):
 
 def make(url, folder, plan, trials=6):
     """Create a study named "freeu", whose images are in a folder."""
-    storage = storages.open_storage(url)
+    storage = database.open_storage(url)
     studies.create(storage, "freeu", plan, trials, 1)
     return load(url, folder)
 
 
 def load(url, folder):
     """Open the study like another process."""
-    return Study(storages.open_storage(url), "freeu", storages.open_artifacts(str(folder)))
+    return Study(database.open_storage(url), "freeu", database.open_artifacts(str(folder)))
 
 
 RUN = """

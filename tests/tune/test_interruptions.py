@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from freeu.settings.parameter import SettingsError
-from freeu.tune import webui as client
+from freeu.tune import client
 from freeu.tune.main import main
 from tests.support import faulty
 from tests.support.faulty import JOB, SCHEMA

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from freeu.tune.client import Client
 from freeu.tune.main import _run_parser, main
 from freeu.tune.options import make_plan
 from freeu.tune.study import GP_PACKAGES
-from freeu.tune.webui import WebUI
 from tests.support.faulty import FaultyWebUI
 from tests.support.studies import CONTRAST, make, plan
 
@@ -31,7 +31,7 @@ def test_the_preset_is_the_one_for_the_model_that_draws(tmp_path, way):
     ways = {"--model": ["--model", "sdxl"], "--payload": ["--payload", str(tmp_path / "job.json")], "none": []}
     webui = TwoModels()
     options = _run_parser().parse_args(["--url", webui.url, "--prompt", "red apple", *ways[way]])
-    made = make_plan(options, WebUI(webui.url))
+    made = make_plan(options, Client(webui.url))
     webui.close()
     if way == "none":
         assert (made.preset, webui.jobs) == ("SD1.4", [])

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from optuna.storages._rdb.models import TrialHeartbeatModel
+from optuna.database._rdb.models import TrialHeartbeatModel
 from optuna.trial import TrialState
 from PIL import Image
 from sqlalchemy.orm import Session
 
 from freeu.settings.parameter import SettingsError
-from freeu.tune import storage as storages
+from freeu.tune import database
 from freeu.tune import study as studies
 from freeu.tune.main import main
 from freeu.tune.plan import PERSON
@@ -34,7 +34,7 @@ def make_heartbeat_old(study):
     """Move the only heartbeat so far into the past, as if the worker were lost. Return its new time."""
     with Session(study.storage.engine) as session:
         beat = session.query(TrialHeartbeatModel).one()
-        beat.heartbeat -= timedelta(seconds=storages.GRACE_SECONDS + 10)
+        beat.heartbeat -= timedelta(seconds=database.GRACE_SECONDS + 10)
         session.commit()
         return beat.heartbeat
 
@@ -47,7 +47,7 @@ def last_heartbeat(study):
 @pytest.mark.parametrize("sampler", ["tpe", PERSON])
 def test_a_trial_whose_heartbeats_stop_is_queued_again(storage_url, tmp_path, monkeypatch, sampler):
     study, other = make(storage_url, tmp_path, plan(sampler)), load(storage_url, tmp_path)
-    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(database, "HEARTBEAT_SECONDS", 0.05)
     lost = study.take()
     with study.heartbeat(lost):
         old = make_heartbeat_old(study)
@@ -132,14 +132,14 @@ def test_retries_are_bounded(tmp_path):
         study.fail(trial, "no luck", retry=True)
         tries.append(trial.number)
     first = [trial.number for trial in attempts(study)[0]]
-    assert len(first) == 1 + storages.MAX_RETRIES
+    assert len(first) == 1 + database.MAX_RETRIES
     assert len(study.failed()) == len(attempts(study))
     assert study.finished
 
 
 def test_interruptions_are_not_bounded(tmp_path):
     study = make(f"sqlite:///{tmp_path}/study.db", tmp_path, plan(), trials=1)
-    for _ in range(storages.MAX_RETRIES + 5):
+    for _ in range(database.MAX_RETRIES + 5):
         study.give_back(study.take())
     _take_all(f"sqlite:///{tmp_path}/study.db", tmp_path)
     check_all_drawn_once(study, len(attempts(study)))
@@ -203,7 +203,7 @@ def test_more_trials_continue_a_study(tmp_path, monkeypatch):
 
 
 def test_no_password_of_a_database_is_printed(monkeypatch, capsys):
-    monkeypatch.setattr(storages, "OPEN_PAUSES", ())
+    monkeypatch.setattr(database, "OPEN_PAUSES", ())
     url = "postgresql://someone:secret@127.0.0.1:9/study"
     with pytest.raises(SystemExit) as end:
         main(["worker", "--storage", url, "--url", "http://127.0.0.1:9"])

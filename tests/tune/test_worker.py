@@ -9,13 +9,12 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from freeu.tune import storage as storages
+from freeu.tune import client, database
 from freeu.tune import study as studies
-from freeu.tune import webui as client
 from freeu.tune import worker as workers
+from freeu.tune.client import Client, RefusedError
 from freeu.tune.scoring import load_score
 from freeu.tune.study import ERROR, Study
-from freeu.tune.webui import RefusedError, WebUI
 from freeu.tune.worker import Worker
 from tests.support import faulty
 from tests.support.faulty import JOB, SCHEMA, VALIDATE, FaultyWebUI
@@ -37,7 +36,7 @@ def short_waits(monkeypatch):
 
 def start(study, webui, seconds=30):
     scores = [load_score(name) for name in study.plan.scores]
-    worker = Worker(study.copy(), WebUI(webui.url, seconds=seconds), scores, threading.Event())
+    worker = Worker(study.copy(), Client(webui.url, seconds=seconds), scores, threading.Event())
     worker.start()
     return worker
 
@@ -113,7 +112,7 @@ def test_a_study_ends_when_its_only_webui_always_fails(study, webui, monkeypatch
     webui.always[JOB] = faulty.OUT_OF_MEMORY
     monkeypatch.setattr(client, "LONGEST_DELAY", 0.05)
     assert draw(study, webui) is None
-    assert [len(tries) for tries in attempts(study)] == [1 + storages.MAX_RETRIES] * 6
+    assert [len(tries) for tries in attempts(study)] == [1 + database.MAX_RETRIES] * 6
     assert len(study.failed()) == 6
 
 
@@ -184,7 +183,7 @@ def test_a_trial_of_another_worker_is_left_to_it(study, webui):
     worker = start(study, webui)
     running = wait_until(lambda: study.trials(TrialState.RUNNING))
     study.storage.set_trial_state_values(running[0]._trial_id, TrialState.FAIL)
-    storages.RETRY(study.optuna, study.storage.get_trial(running[0]._trial_id))
+    database.RETRY(study.optuna, study.storage.get_trial(running[0]._trial_id))
     worker.join(SECONDS)
     assert worker.error is None
     check_all_drawn_once(study, 6)
@@ -214,7 +213,7 @@ def test_a_trial_is_given_back_while_its_values_are_chosen(study, webui, monkeyp
 
 
 def test_heartbeats_go_on_after_the_database_failed(study, monkeypatch):
-    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(database, "HEARTBEAT_SECONDS", 0.05)
     beats = []
 
     def record(trial_id):
@@ -245,9 +244,9 @@ def bucket(monkeypatch):
 
 
 def test_images_in_s3(bucket, webui, tmp_path):
-    storage = storages.open_storage(f"sqlite:///{tmp_path}/study.db")
+    storage = database.open_storage(f"sqlite:///{tmp_path}/study.db")
     studies.create(storage, "freeu", plan(scores=[CONTRAST]), 4, 1)
-    study = Study(storage, "freeu", storages.open_artifacts(bucket))
+    study = Study(storage, "freeu", database.open_artifacts(bucket))
     assert draw(study, webui) is None
     check_all_drawn_once(study, 4)
     assert boto3.client("s3").list_objects_v2(Bucket="images")["KeyCount"] == 4
