@@ -66,10 +66,9 @@ class ParsedPresets(NamedTuple):
 
 
 class ImportResult(NamedTuple):
-    """What happened to imported presets: stored names, new names by old, and the reason for each one left out."""
+    """What happened to imported presets, by their names: the stored name, or the reason why one was left out."""
 
-    added: list[str]
-    renamed: dict[str, str]
+    stored: dict[str, str]
     left_out: dict[str, str]
 
 
@@ -113,7 +112,7 @@ class UserPresets:
         """Rename a preset and return the stored name; its position stays. Raises SettingsError as `save` does."""
         new = check_name(new)
         with self._change() as entries:
-            _check_exists(old, entries)
+            check_exists(old, entries)
             if new != old:
                 _check_free(new, entries)
             renamed = {new if name == old else name: value for name, value in entries.items()}
@@ -124,23 +123,20 @@ class UserPresets:
     def delete(self, name: str) -> None:
         """Delete a preset. Raises SettingsError if there is none of this name."""
         with self._change() as entries:
-            _check_exists(name, entries)
+            check_exists(name, entries)
             del entries[name]
 
     def add(self, presets: Mapping[str, Settings]) -> ImportResult:
         """Store all presets without overwriting any: a name that is taken or not allowed is changed."""
-        result = ImportResult([], {}, {})
+        result = ImportResult({}, {})
         with self._change() as entries:
             for wanted, settings in presets.items():
                 entry = _to_entry(settings)
                 name = next(name for name in similar_names(wanted) if entries.get(name, entry) == entry)
                 if name in entries:
                     result.left_out[wanted] = f"the same preset exists as {name}"
-                    continue
-                entries[name] = entry
-                result.added.append(name)
-                if name != wanted:
-                    result.renamed[wanted] = name
+                else:
+                    entries[name], result.stored[wanted] = entry, name
         return result
 
     def export(self) -> str:
@@ -204,6 +200,12 @@ def check_name(name: object) -> str:
     if not tidy or tidy != _closest_name(tidy) or _is_reserved(tidy):
         raise SettingsError("preset name", name, _NAME_RULE)
     return tidy
+
+
+def check_exists(name: str, names: Collection[str]) -> None:
+    """Raise SettingsError if `name` is not one of the presets' names."""
+    if name not in names:
+        raise SettingsError("preset", name, f"must be one of your own presets: {', '.join(names) or 'none yet'}")
 
 
 def similar_names(name: str) -> Iterator[str]:
@@ -306,11 +308,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_free(name: str, entries: Mapping[str, Any]) -> None:
     if name in entries:
         raise ConflictError("preset name", name, "must not be the name of an existing preset")
-
-
-def _check_exists(name: str, entries: Mapping[str, Any]) -> None:
-    if name not in entries:
-        raise SettingsError("preset", name, f"must be one of your own presets: {', '.join(entries) or 'none yet'}")
 
 
 def _tidy(name: str) -> str:

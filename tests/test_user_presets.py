@@ -210,13 +210,12 @@ def test_import_overwrites_nothing(store):
     store.save("one", SOME)
     store.save("two", OTHER)
     result = store.add({"one": OTHER, "two": OTHER, "SDXL": SOME, "a,b": SOME, "new": SOME})
-    assert result.added == ["one 2", "SDXL 2", "a b", "new"]
-    assert result.renamed == {"one": "one 2", "SDXL": "SDXL 2", "a,b": "a b"}
+    assert result.stored == {"one": "one 2", "SDXL": "SDXL 2", "a,b": "a b", "new": "new"}
     assert result.left_out == {"two": "the same preset exists as two"}
     assert presets(store)["one"] == SOME
     assert presets(store)["one 2"] == OTHER
     again = store.add({"one": OTHER, "SDXL": SOME})
-    assert again.added == []
+    assert again.stored == {}
     assert again.left_out == {
         "one": "the same preset exists as one 2",
         "SDXL": "the same preset exists as SDXL 2",

@@ -70,10 +70,9 @@ def test_a_file_that_cannot_be_imported_is_named_without_its_folder(tmp_path, ma
 
 
 def test_the_answer_to_an_import_is_short():
-    names = [f"{index:060}" for index in range(1000)]
-    odd = {f"\ud800{'x' * 10_000}{index}": "new" for index in range(1000)}
-    message = _describe(ImportResult(names, odd, odd))
-    assert message.startswith(f"Imported: {names[0]}, ")
-    assert f"{names[9]}, 990 more. \\ud800xxx" in message
+    names = {f"\ud800{'x' * 10_000}{index}": f"{index:060}" for index in range(1000)}
+    message = _describe(ImportResult(names, names))
+    assert message.startswith(f"Imported: {0:060}, ")
+    assert f"{9:060}, 990 more. \\ud800xxx" in message
     assert message.isprintable()
-    assert len(message) < 3000
+    assert len(message) < 4000

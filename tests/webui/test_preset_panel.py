@@ -100,9 +100,10 @@ def test_the_panel_asks_before_it_overwrites_or_deletes(own):
         panel = PresetPanel(FreeU.catalog, str, gr.Dropdown([]))
     values = list(Settings(b1=1.5).to_dict().values())
     UserPresets(own.path).save("new", SOFT)
-    for act, name in [(panel._save, " new "), (panel._ask_rename, "new"), (panel._ask_delete, "new")]:
-        asked = act(name, *(values if act == panel._save else []))
-        assert asked[panel.pending][1] == "new"
+    questions = [panel._save(" new ", *values), panel._ask_own("rename", " new"), panel._ask_own("delete", "new")]
+    for question, action in zip(questions, ("overwrite", "rename", "delete"), strict=True):
+        assert question[panel.pending] == (action, "new")
+        assert question[panel.question_text] == f"<p>{action.capitalize()} new?</p>"
         assert presets_in(own) == {"soft": SOFT, "new": SOFT}
     assert panel._confirm(("overwrite", "new"), "", *values)[panel.message] == "<p>Saved new.</p>"
     taken = panel._confirm(("rename", "new"), "soft", *values)
