@@ -1,9 +1,5 @@
 """The playground: the shipped model, its samplers and commands."""
 
-import ast
-import graphlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -255,33 +251,3 @@ def test_words_are_listed(capsys, shipped):
     status, out, _ = run(capsys, "words")
     assert status == 0
     assert out.strip().split(", ") == list(shipped.text.words)
-
-
-def module_names():
-    """Return the playground's files by module name. Those in playground/webui are imported from there."""
-    root = Path(__file__).parent.parent
-    names = {}
-    for path in (root / "playground").rglob("*.py"):
-        folder = root / "playground" / "webui" if "webui" in path.parent.parts else root
-        names[".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")] = path
-    return names
-
-
-def imported_modules(path, known):
-    """Return the known modules that a file imports, also inside functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            full = {f"{node.module}.{alias.name}" for alias in node.names}
-            names |= {name if name in known else node.module for name in full}
-    return names & set(known)
-
-
-def test_there_is_no_import_cycle():
-    paths = module_names()
-    graph = {name: imported_modules(path, paths) - {name} for name, path in paths.items()}
-    assert "playground.sampling" in graph["modules.sd_samplers"]
-    order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
-    assert len(order) == len(paths)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from optuna.database._rdb.models import TrialHeartbeatModel
+from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import TrialState
 from PIL import Image
 from sqlalchemy.orm import Session
