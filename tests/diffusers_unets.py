@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
 from types import SimpleNamespace
@@ -9,12 +10,14 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.unets import unet_2d_blocks
 from torch import Tensor
 
 from tests.reference import Edit
 from tests.unets import CONTEXT, inputs
+
+StepCallback = Callable[["RandomPipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor]]
 
 _SD = {
     "block_out_channels": (32, 64, 128, 128),
@@ -93,3 +96,32 @@ def call_edited(unet: UNet2DConditionModel, edit: Edit, **size: int) -> Tensor:
 
     with patch.object(unet_2d_blocks, "torch", SimpleNamespace(**{**vars(torch), "cat": join})):
         return call(unet, **size)
+
+
+class RandomPipeline:
+    """A pipeline of diffusers for SDXL, without a text encoder and an image decoder. It loads random weights."""
+
+    def __init__(self) -> None:
+        self.unet = build(SHAPES["SDXL"])
+        self.scheduler = DDIMScheduler()
+
+    @classmethod
+    def from_pretrained(cls, model: str, torch_dtype: torch.dtype) -> RandomPipeline:
+        return cls()
+
+    def to(self, device: str) -> RandomPipeline:
+        return self
+
+    @property
+    def num_timesteps(self) -> int:
+        return len(self.scheduler.timesteps)
+
+    @torch.no_grad()
+    def __call__(self, prompt: str, num_inference_steps: int, callback_on_step_end: StepCallback) -> SimpleNamespace:
+        latents, _, context = inputs()
+        self.scheduler.set_timesteps(num_inference_steps)
+        for step, timestep in enumerate(self.scheduler.timesteps):
+            noise = self.unet(latents, timestep, **conditions(context), return_dict=False)[0]
+            latents = self.scheduler.step(noise, timestep, latents).prev_sample
+            latents = callback_on_step_end(self, step, timestep, {"latents": latents})["latents"]
+        return SimpleNamespace(images=list(latents))
