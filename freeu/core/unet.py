@@ -48,6 +48,12 @@ class DiffusersUpBlock(Protocol):
     resnets: Sequence[DiffusersResnet]
 
 
+class DiffusersUNet(Protocol):
+    """The attribute of diffusers' UNet2DConditionModel that FreeU reads."""
+
+    up_blocks: Sequence[DiffusersUpBlock]
+
+
 DIFFUSERS_UP_BLOCKS = {
     "UpBlock2D",
     "CrossAttnUpBlock2D",
@@ -113,7 +119,7 @@ def _read_decoder(unet: nn.Module) -> _Decoder:
     if hasattr(unet, "output_blocks"):
         return _read_ldm(unet)
     if hasattr(unet, "up_blocks"):
-        return _read_diffusers(unet, unet.up_blocks)
+        return _read_diffusers(cast(DiffusersUNet, unet))
     name = type(unet).__name__
     for attribute in ("unet", "module"):  # a pipeline of diffusers; DataParallel
         if isinstance(getattr(unet, attribute, None), nn.Module):
@@ -160,15 +166,16 @@ def _res_blocks(unet: nn.Module, *parts: nn.Module | None) -> list[ResBlock]:
     return cast(list[ResBlock], found)
 
 
-def _read_diffusers(unet: nn.Module, up_blocks: Sequence[DiffusersUpBlock]) -> _Decoder:
-    unknown = dict.fromkeys(name for block in up_blocks if (name := type(block).__name__) not in DIFFUSERS_UP_BLOCKS)
+def _read_diffusers(unet: DiffusersUNet) -> _Decoder:
+    names = [type(block).__name__ for block in unet.up_blocks]
+    unknown = dict.fromkeys(name for name in names if name not in DIFFUSERS_UP_BLOCKS)
     if unknown:
         raise UnsupportedUNetError(
             f"FreeU needs up blocks as in UNet2DConditionModel, got {', '.join(unknown)} in {type(unet).__name__}"
         )
     blocks = [
         _Block(level, cast(nn.Module, resnet), resnet.in_channels, resnet.out_channels)
-        for level, block in enumerate(up_blocks, start=1)
+        for level, block in enumerate(unet.up_blocks, start=1)
         for resnet in block.resnets
     ]
     # The first backbone features are as wide as the deepest level, with a middle block (which keeps them) or without.
