@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import diffusers
 import pytest
 from PIL import Image
 
@@ -16,6 +17,7 @@ from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import TABLE
 from playground import __main__ as playground
 from playground import demo, model, sampling
+from tests.diffusers_unets import RandomPipeline
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -144,7 +146,9 @@ def test_how_many_color_values_b2_clips():
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_examples_run(example):
+def test_examples_run(monkeypatch, example):
+    """The pipeline of diffusers has random weights."""
+    monkeypatch.setattr(diffusers, "StableDiffusionXLPipeline", RandomPipeline)
     exec(compile(example, "python.md", "exec"), {})
 
 

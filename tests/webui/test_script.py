@@ -48,9 +48,8 @@ class Engine(torch.nn.Module):
 def test_an_unsupported_model_has_a_comment(host, job, monkeypatch):
     model = host.shared.sd_model.model
     monkeypatch.setitem(model._modules, "diffusion_model", Engine(model.diffusion_model))
-    assert (
-        "FreeU changed nothing: FreeU needs a UNet with ldm's decoder blocks, got Engine" in run(host, job({})).comments
-    )
+    comments = run(host, job({})).comments
+    assert "FreeU changed nothing: FreeU needs a U-Net (SD 1, SD 2, SDXL); this model, Engine, has none" in comments
 
 
 def test_an_engine_that_replaces_the_unet_has_a_comment(host, job, monkeypatch):
