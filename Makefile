@@ -41,7 +41,8 @@ tune: $(VENV)/tune
 		--prompt "tropical fish" --prompt "birthday cake" --size 256x256 --steps 10 --sampler-name Euler --cfg 3
 
 # A process takes tests in their order, so that it starts its host and Chromium once, and none waits for the last file.
-QUICK_TESTS := pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
+IN_PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+QUICK_TESTS := pytest -m "not slow" $(IN_PARALLEL)
 
 test: $(VENV)/tune
 	$(RUN) -m $(QUICK_TESTS)
@@ -51,9 +52,10 @@ test-times: $(VENV)/tune
 		/s (setup|call|teardown) / {split($$3, test, "::"); seconds[test[1]] += $$1} \
 		END {for (file in seconds) printf "| `%s` | %.0f |\n", file, seconds[file]}' | sort -t "|" -k 3nr
 
-# One process: the browser tests have timeouts, and each of them keeps two cores busy.
+# The browser tests in one process: they have timeouts, and each of them keeps two cores busy.
 test-slow: $(VENV)/tune
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m "slow and not browser" $(IN_PARALLEL)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "slow and browser"
 
 test-all: test test-slow test-forge
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-SECONDS = 120
+SECONDS = 300
 """More than anything takes that a test waits for, on a busy machine."""
 
 T = TypeVar("T")

@@ -94,7 +94,7 @@ def test_a_killed_worker_and_a_webui_that_is_started_again(server, playgrounds, 
 
     def start_worker(playground):
         options = ("--storage", storage_url, "--study", "freeu", "--images", images, "--url", playground.url)
-        return running(300, **command(tmp_path, "worker", *options), stderr=subprocess.PIPE)
+        return running(**command(tmp_path, "worker", *options), stderr=subprocess.PIPE)
 
     with ExitStack() as stack:
         workers = [stack.enter_context(start_worker(playground)) for playground in (first, second, second)]
