@@ -1,11 +1,14 @@
 # make demo        generate images with FreeU off and on, side by side: out/demo.png
 # make playground  serve the extension without a WebUI: http://127.0.0.1:7860
 # make tune        find values by choosing between images of the playground's model (docs/tune.md)
-# make test        test every part of the project, in less than three minutes on two cores
-# make test-all    run every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then the extension's on gradio 4.40.0 (Forge)
+# make test        test every part of the project but research/, in less than three minutes on two cores
+# make test-all    run every test on gradio 3.41.2 (AUTOMATIC1111, reForge), then those of the page and the API on
+#                  gradio 4.40.0 (Forge)
 # make test-slow   run only the tests that make test leaves out
-# make test-oldest run the tests of make test on Python 3.10 and torch 2.1.2, as in AUTOMATIC1111 (2.5 GB of packages)
-# make test-forge  run only the extension's tests, on gradio 4.40.0
+# make test-oldest run what depends on torch, Pillow or Python on torch 2.1.2, Pillow 9.5 and Python 3.10, as in
+#                  AUTOMATIC1111 (2.5 GB of packages)
+# make test-forge  run what depends on gradio, on gradio 4.40.0
+# make test-times  print the seconds of each test file of make test, in one process, as in CONTRIBUTING.md
 # make e2e URL=http://127.0.0.1:7860   run the API tests against a WebUI at this address (leaves two presets there)
 # make lint        check style and types
 # make bench       compare the cost of FreeU with other implementations (benchmarks/README.md)
@@ -23,7 +26,7 @@ EMOJI := emoji-datasource-google@16.0.0
 URL := http://127.0.0.1:7860
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo playground tune test test-all test-slow test-forge test-oldest e2e lint bench figures unfinished train evaluate clean
+.PHONY: demo playground tune test test-times test-all test-slow test-forge test-oldest e2e lint bench figures unfinished train evaluate clean
 
 demo: $(VENV)/ready
 	$(RUN) -m playground demo --out out/demo.png
@@ -37,23 +40,39 @@ tune: $(VENV)/tune
 	$(RUN) -m freeu tune --url http://127.0.0.1:7860 --prompt "red apple" --prompt "tiger face" \
 		--prompt "tropical fish" --prompt "birthday cake" --size 256x256 --steps 10 --sampler-name Euler --cfg 3
 
-# All tests of a file run in one process, so that each process starts its host and Chromium once.
-QUICK_TESTS := pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+# A process takes tests in their order, so that it starts its host and Chromium once, and none waits for the last file.
+IN_PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+QUICK_TESTS := pytest -m "not slow" $(IN_PARALLEL)
 
 test: $(VENV)/tune
 	$(RUN) -m $(QUICK_TESTS)
 
-# One process: the browser tests have timeouts, and each of them keeps two cores busy.
+test-times: $(VENV)/tune
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow" --durations=0 --durations-min=0.001 | awk ' \
+		/s (setup|call|teardown) / {split($$3, test, "::"); seconds[test[1]] += $$1} \
+		END {for (file in seconds) printf "| `%s` | %.0f |\n", file, seconds[file]}' | sort -t "|" -k 3nr
+
+# The browser tests in one process: they have timeouts, and each of them keeps two cores busy.
 test-slow: $(VENV)/tune
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m "slow and not browser" $(IN_PARALLEL)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "slow and browser"
 
 test-all: test test-slow test-forge
 
+# What depends on gradio, fastapi and pydantic: the page, the API and the host itself.
+FORGE_TESTS := $(addprefix tests/webui/test_,browser.py callbacks.py curve_editor.py diagnostics.py host.py http.py \
+	localisation.py preset_panel.py script.py xyz.py)
+
 test-forge: $(FORGE)/ready
-	OMP_NUM_THREADS=1 $(FORGE)/bin/python -m pytest tests/webui
+	OMP_NUM_THREADS=1 $(FORGE)/bin/python -m pytest $(FORGE_TESTS)
+
+# What depends on torch and Pillow, and, for Python 3.10, tests that import every module of the extension.
+OLDEST_TESTS := $(addprefix tests/test_,architecture.py backbone.py cli.py hooks.py metadata.py operation_counts.py \
+	other_tools.py recorder.py skip.py spectrum.py unet.py user_presets.py) \
+	$(addprefix tests/webui/test_,callbacks.py diagnostics.py http.py job.py script.py)
 
 test-oldest: $(OLDEST)/ready
-	$(OLDEST)/bin/python -m $(QUICK_TESTS) --ignore tests/tune
+	$(OLDEST)/bin/python -m $(QUICK_TESTS) $(OLDEST_TESTS)
 
 e2e: $(VENV)/ready
 	FREEU_URL=$(URL) $(RUN) -m pytest tests/webui/test_http.py
@@ -67,13 +86,13 @@ bench: $(VENV)/ready
 	$(RUN) -m benchmarks
 
 figures: $(VENV)/ready emoji
-	$(RUN) -m playground figures --out docs/analysis --page docs/analysis.md
+	$(RUN) -m research figures --out docs/analysis --page docs/analysis.md
 
 SNAPSHOTS := 300 600 1200 2000 4000 6000
 
 unfinished: $(VENV)/ready emoji
-	$(RUN) -m playground train --all --steps 6000 $(SNAPSHOTS:%=--snapshot %) --checkpoint training/all.pt --weights training/all.safetensors
-	$(RUN) -m playground figures --only unfinished --only unfinished-images --out docs/analysis --page docs/analysis.md
+	$(RUN) -m research train --all --steps 6000 $(SNAPSHOTS:%=--snapshot %) --checkpoint training/all.pt --weights training/all.safetensors
+	$(RUN) -m research figures --only unfinished --only unfinished-images --out docs/analysis --page docs/analysis.md
 
 $(VENV)/ready: requirements/a1111.txt
 $(FORGE)/ready: requirements/forge.txt
@@ -98,10 +117,10 @@ emoji:
 	mv emoji.new emoji
 
 train: $(VENV)/ready emoji
-	$(RUN) -m playground train
+	$(RUN) -m research train
 
 evaluate: $(VENV)/ready emoji
-	$(RUN) -m playground evaluate
+	$(RUN) -m research evaluate
 
 clean:
 	rm -rf $(VENV) $(FORGE) $(OLDEST) out

@@ -29,12 +29,12 @@ from benchmarks.measure import Spread, processor, spread
 from benchmarks.report import FOLDER, Results, fill_readme, format_number, markdown_table, to_json
 from freeu.atomic_file import replace_file
 from freeu.settings.settings import Settings
-from freeu.tune import storage as storages
+from freeu.tune import database
 from freeu.tune import study as studies
+from freeu.tune.client import Client
 from freeu.tune.plan import Plan
 from freeu.tune.scoring import load_score
 from freeu.tune.study import Study
-from freeu.tune.webui import WebUI
 from freeu.tune.worker import Worker
 from tests.support import postgres
 from tests.support.stand_in import StandIn
@@ -102,7 +102,7 @@ def measure_rate(url: str, workers: int, seconds: float) -> float:
         sampler="tpe",
         points=2,
     )
-    storage = storages.open_storage(url)
+    storage = database.open_storage(url)
     studies.create(storage, STUDY, plan, TRIALS * workers, workers)
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(workers)
@@ -113,7 +113,7 @@ def measure_rate(url: str, workers: int, seconds: float) -> float:
             process.start()
         for process in processes:
             process.join()
-        trials = Study(storage, STUDY, storages.open_artifacts(images)).trials(TrialState.COMPLETE)
+        trials = Study(storage, STUDY, database.open_artifacts(images)).trials(TrialState.COMPLETE)
     storage.engine.dispose()
     assert len(trials) == TRIALS * workers
     ends = sorted(trial.datetime_complete.timestamp() for trial in trials if trial.datetime_complete)
@@ -156,8 +156,8 @@ def save_chart(results: Results) -> None:
 
 def _work(url: str, images: str, webui: str, start: Barrier) -> None:
     _quiet()
-    study = Study(storages.open_storage(url), STUDY, storages.open_artifacts(images))
-    worker = Worker(study, WebUI(webui), [load_score(SCORE)], threading.Event())
+    study = Study(database.open_storage(url), STUDY, database.open_artifacts(images))
+    worker = Worker(study, Client(webui), [load_score(SCORE)], threading.Event())
     start.wait()
     worker.run()
 

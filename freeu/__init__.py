@@ -1,4 +1,4 @@
-"""FreeU: better images from a diffusion U-Net, without training (https://arxiv.org/abs/2309.11497).
+"""FreeU: scales backbone and skip features in a diffusion U-Net, without training (https://arxiv.org/abs/2309.11497).
 
 arguments.py       what a job asks for: the script's arguments, read
 settings/          what a user can set: the table of parameters, presets, infotext
@@ -12,20 +12,26 @@ cli/               python -m freeu: read, convert
 tune/              python -m freeu tune: find the values for a model
 webui/             the extension: the only package that imports gradio and the WebUI
 
-Needs torch, numpy and filelock.
+`import freeu` is fast: a name that needs torch, numpy or filelock is imported when it is first used.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from freeu.compat.detect import from_infotext
-from freeu.core.backbone import scale_backbone_
-from freeu.core.hooks import Session, attach
-from freeu.core.schedule import strength
-from freeu.core.skip import scale_skip_
-from freeu.core.unet import UnsupportedUNetError
-from freeu.diagnostics.recorder import Recorder
 from freeu.settings import presets
 from freeu.settings.infotext import to_infotext
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings, json_schema
+
+if TYPE_CHECKING:
+    from freeu import diagnostics, user_presets
+    from freeu.core.backbone import scale_backbone_
+    from freeu.core.hooks import Session, attach
+    from freeu.core.schedule import strength
+    from freeu.core.skip import scale_skip_
+    from freeu.core.unet import UnsupportedUNetError
+    from freeu.diagnostics.recorder import Recorder
 
 __all__ = [
     "Recorder",
@@ -34,6 +40,7 @@ __all__ = [
     "SettingsError",
     "UnsupportedUNetError",
     "attach",
+    "diagnostics",
     "from_infotext",
     "json_schema",
     "presets",
@@ -41,4 +48,38 @@ __all__ = [
     "scale_skip_",
     "strength",
     "to_infotext",
+    "user_presets",
 ]
+
+
+_HOMES = {
+    "Recorder": "freeu.diagnostics.recorder",
+    "Session": "freeu.core.hooks",
+    "UnsupportedUNetError": "freeu.core.unet",
+    "attach": "freeu.core.hooks",
+    "scale_backbone_": "freeu.core.backbone",
+    "scale_skip_": "freeu.core.skip",
+    "strength": "freeu.core.schedule",
+}
+"""The modules of the names that need torch or numpy."""
+
+_SUBMODULES = ("diagnostics", "user_presets")
+"""The modules with public names of their own that need torch or filelock."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of `_HOMES` or `_SUBMODULES`. Raises ImportError that says which package to install."""
+    try:
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        if name in _SUBMODULES:
+            return import_module(f"freeu.{name}")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"freeu.{name} needs {error.name}, which is not installed: pip install {error.name}"
+        ) from error
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -88,10 +88,10 @@ def _read(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> t
         is_ljleb = ljleb.is_request(values)
         settings = ljleb.from_request(values, steps) if is_ljleb else Settings.parse(values, presets)
         return settings, {**initial, **outputs}
-    if ljleb.is_list(args) and len(args) < len(ARGUMENTS):
+    if ljleb.is_list(args) and len(args) < len(TABLE):
         return ljleb.from_list(args), {}
-    if args != [False] and 0 < len(args) < len(ARGUMENTS):
-        rule = f"must be an object of names and values, or a list of {len(ARGUMENTS)} values"
+    if args != [False] and 0 < len(args) < len(TABLE):
+        rule = f"must be an object of names and values, or a list of at least {len(TABLE)} values"
         raise SettingsError("settings", args, rule, "A shorter list may be meant for another tool")
     _check_order(args)
     return _read_list(args or [False])
@@ -99,7 +99,8 @@ def _read(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> t
 
 def _read_list(args: Sequence[Any]) -> tuple[Settings, dict[str, Any]]:
     values, outputs = _separate(dict(zip(ARGUMENTS, args, strict=False)))
-    return Settings.parse(values), outputs
+    # An infotext in a request has no extra outputs.
+    return Settings.parse(values), {name: value for name, value in outputs.items() if value is not None}
 
 
 def _check_order(args: Sequence[Any]) -> None:

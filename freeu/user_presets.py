@@ -1,4 +1,7 @@
-"""The user's own presets: one JSON file (see preset_file.py) that all tabs and processes share.
+"""The user's own presets: one JSON file that all tabs and processes share.
+
+`{"version": 1, "presets": {name: {parameter: value}}}`, with all parameters but `enabled`. A parameter that is
+missing has the value that an image without it means.
 
 Nothing in the file is lost: it is replaced as a whole or not at all, an entry that cannot be used stays in it, and a
 file that cannot be read is kept under another name.
@@ -6,55 +9,73 @@ file that cannot be read is kept under another name.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from errno import ETIMEDOUT
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from freeu import preset_file
 from freeu.atomic_file import replace_file
-from freeu.preset_file import (
-    MAX_BYTES,
-    MAX_PRESETS,
-    BrokenFileError,
-    NewerFileError,
-    ParsedPresets,
-    check_name,
-    describe_error,
-    similar_names,
-    to_entry,
-)
-from freeu.settings.parameter import SettingsError
+from freeu.settings.infotext import INFOTEXT_DEFAULTS
+from freeu.settings.parameter import SettingsError, format_value
+from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
+VERSION = 1
+MAX_PRESETS = 1000
+"""A file of so many presets is read in 0.1 s and has 0.6 MB."""
+MAX_BYTES = 1_000_000
 LOCK_TIMEOUT = 10.0
 """Seconds to wait for another process that changes the file."""
 
+MAX_NAME_LENGTH = 60
+FORBIDDEN_CHARACTERS = "\"',<>\\/"
+"""Characters with a meaning in lists, in HTML or in paths."""
+RESERVED_NAMES = (*BUILTIN, "Custom", "Automatic", "UI Settings")
+"""Names with another meaning, in any letter case."""
+
+_NAME_RULE = (
+    f"must have 1 to {MAX_NAME_LENGTH} visible characters, no quotes and none of , < > \\ /, "
+    f"and must not be one of {', '.join(RESERVED_NAMES)}"
+)
+
+
+class ConflictError(SettingsError):
+    """A change that the file's content forbids: the name is taken, or a later release wrote the file."""
+
+
+class BrokenFileError(OSError):
+    """A file that does not hold presets."""
+
+
+class ParsedPresets(NamedTuple):
+    """The valid presets of a file by name, and the error message of each other one."""
+
+    presets: dict[str, Settings]
+    errors: dict[str, str]
+
 
 class ImportResult(NamedTuple):
-    """What happened to imported presets: stored names, new names by old, and the reason for each one left out."""
+    """What happened to imported presets, by their names: the stored name, or the reason why one was left out."""
 
-    added: list[str]
-    renamed: dict[str, str]
+    stored: dict[str, str]
     left_out: dict[str, str]
-
-
-class NameTakenError(SettingsError):
-    """The name of an existing preset."""
 
 
 class UserPresets:
     """The presets in the file at `path`, which need not exist.
 
-    Every method that changes the file raises OSError if it cannot be written, NewerFileError, a SettingsError, if a
+    Every method that changes the file raises OSError if it cannot be written, ConflictError, a SettingsError, if a
     later release wrote it, and SettingsError if it would have more than MAX_PRESETS or MAX_BYTES.
     """
 
@@ -71,36 +92,27 @@ class UserPresets:
             except BrokenFileError:
                 with self._lock():
                     document = self._document_to_change()
-        except (OSError, NewerFileError) as error:
+        except (OSError, ConflictError) as error:
             return ParsedPresets({}, {self.path.name: describe_error(error)})
-        return preset_file.parse_entries(document["presets"], preset_file.parse_named_entry)
-
-    def stamp(self) -> object:
-        """Return a value that differs after each change of the file; None without a file."""
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        return parse_entries(document["presets"].items(), _parse_own_entry)
 
     def save(self, name: str, settings: Settings, *, overwrite: bool = False) -> str:
         """Store `settings` and return the stored name.
 
-        Raises SettingsError for a name that is not allowed, and NameTakenError, a SettingsError, for an existing one
-        without `overwrite`.
+        Raises SettingsError for a name that is not allowed, and ConflictError for an existing one without `overwrite`.
         """
         name = check_name(name)
         with self._change() as entries:
             if not overwrite:
                 _check_free(name, entries)
-            entries[name] = to_entry(settings)
+            entries[name] = _to_entry(settings)
         return name
 
     def rename(self, old: str, new: str) -> str:
         """Rename a preset and return the stored name; its position stays. Raises SettingsError as `save` does."""
         new = check_name(new)
         with self._change() as entries:
-            _check_exists(old, entries)
+            check_exists(old, entries)
             if new != old:
                 _check_free(new, entries)
             renamed = {new if name == old else name: value for name, value in entries.items()}
@@ -111,31 +123,26 @@ class UserPresets:
     def delete(self, name: str) -> None:
         """Delete a preset. Raises SettingsError if there is none of this name."""
         with self._change() as entries:
-            _check_exists(name, entries)
+            check_exists(name, entries)
             del entries[name]
 
     def add(self, presets: Mapping[str, Settings]) -> ImportResult:
         """Store all presets without overwriting any: a name that is taken or not allowed is changed."""
-        result = ImportResult([], {}, {})
-        numbers: dict[str, Iterator[int]] = {}
-        # What needs no lock is done before.
-        prepared = [(wanted, similar_names(wanted, numbers), to_entry(preset)) for wanted, preset in presets.items()]
+        result = ImportResult({}, {})
         with self._change() as entries:
-            for wanted, names, entry in prepared:
-                name = next(name for name in names if entries.get(name, entry) == entry)
+            for wanted, settings in presets.items():
+                entry = _to_entry(settings)
+                name = next(name for name in similar_names(wanted) if entries.get(name, entry) == entry)
                 if name in entries:
                     result.left_out[wanted] = f"the same preset exists as {name}"
-                    continue
-                entries[name] = entry
-                result.added.append(name)
-                if name != wanted:
-                    result.renamed[wanted] = name
+                else:
+                    entries[name], result.stored[wanted] = entry, name
         return result
 
     def export(self) -> str:
         """Return the text of a preset file with all usable presets."""
-        entries = {name: to_entry(settings) for name, settings in self.read().presets.items()}
-        return preset_file.to_bytes(preset_file.new_document(entries)).decode()
+        entries = {name: _to_entry(settings) for name, settings in self.read().presets.items()}
+        return _to_bytes({"version": VERSION, "presets": entries}).decode()
 
     def _target(self) -> Path:
         """Return the file itself, which other folders can link to."""
@@ -143,12 +150,12 @@ class UserPresets:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        lock = FileLock(f"{self._target()}.lock", timeout=LOCK_TIMEOUT)
+        path = Path(f"{self._target()}.lock")
         try:
-            held = lock.acquire()
+            lock = FileLock(path).acquire(timeout=LOCK_TIMEOUT)
         except Timeout as error:
-            raise OSError(ETIMEDOUT, "could not be acquired: another process holds it", lock.lock_file) from error
-        with held:
+            raise OSError(f"{path.name} could not be acquired: another process holds it") from error
+        with lock:
             yield
 
     @contextmanager
@@ -157,23 +164,22 @@ class UserPresets:
         with self._lock():
             document = self._document_to_change()
             entries = document["presets"]
-            before, count_before = preset_file.to_bytes(document), len(entries)
+            count_before = len(entries)
             yield entries
-            after = preset_file.to_bytes(document)
+            content = _to_bytes(document)
             if len(entries) > max(MAX_PRESETS, count_before):
                 raise SettingsError("number of presets", len(entries), f"must be at most {MAX_PRESETS}")
-            if len(after) > MAX_BYTES:
-                raise SettingsError("size of the preset file", len(after), f"must be at most {MAX_BYTES} bytes")
-            if after != before:
-                with replace_file(self.path) as temporary:
-                    temporary.write_bytes(after)
+            if len(content) > MAX_BYTES:
+                raise SettingsError("size of the preset file", len(content), f"must be at most {MAX_BYTES} bytes")
+            with replace_file(self.path) as temporary:
+                temporary.write_bytes(content)
 
     def _document(self) -> dict[str, Any]:
-        """Return the file's content, empty without a file. Raises OSError, BrokenFileError, NewerFileError."""
+        """Return the file's content, empty without a file. Raises OSError, BrokenFileError, ConflictError."""
         try:
-            return preset_file.parse_document(preset_file.read_bytes(self.path))
+            return check_document(parse_json(read_text(self.path)))
         except FileNotFoundError:
-            return preset_file.new_document({})
+            return {"version": VERSION, "presets": {}}
 
     def _document_to_change(self) -> dict[str, Any]:
         """Return the file's content. Rename a broken file and return empty content. Needs the lock."""
@@ -185,14 +191,136 @@ class UserPresets:
             os.replace(path, kept)
             self.moved.append(f"{self.path.name} could not be read ({error}); it was kept as {kept.name}")
             log.warning("%s", self.moved[-1])
-            return preset_file.new_document({})
+            return self._document()
+
+
+def check_name(name: object) -> str:
+    """Return the name without spaces around it. Raises SettingsError if it is not allowed."""
+    tidy = _tidy(name) if isinstance(name, str) else ""
+    if not tidy or tidy != _closest_name(tidy) or _is_reserved(tidy):
+        raise SettingsError("preset name", name, _NAME_RULE)
+    return tidy
+
+
+def check_exists(name: str, names: Collection[str]) -> None:
+    """Raise SettingsError if `name` is not one of the presets' names."""
+    if name not in names:
+        raise SettingsError("preset", name, f"must be one of your own presets: {', '.join(names) or 'none yet'}")
+
+
+def similar_names(name: str) -> Iterator[str]:
+    """Yield allowed names: first the one closest to `name`, then the same with 2, 3 and so on."""
+    stem = _closest_name(name) or "imported"
+    if not _is_reserved(stem):
+        yield stem
+    for number in count(2):
+        yield f"{stem[: MAX_NAME_LENGTH - len(f' {number}')].rstrip()} {number}"
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a preset file. Raises OSError, also for more than MAX_BYTES."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OSError(f"{path.name} must be at most {MAX_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BrokenFileError(f"a preset file must be UTF-8 text: {error}") from error
+
+
+def parse_json(text: str) -> Any:
+    """Return parsed JSON. Raises BrokenFileError, also for an object with two values of the same name."""
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise BrokenFileError(f"a preset file must be JSON: {error}") from error
+
+
+def check_document(value: object) -> dict[str, Any]:
+    """Return `value` if it is the content of a preset file. Raises BrokenFileError, or ConflictError if it is newer."""
+    version = value.get("version") if isinstance(value, dict) else None
+    if type(version) is int and version > VERSION:
+        raise ConflictError("version", version, f"must be {VERSION} in this release", "Update the extension")
+    if not isinstance(value, dict) or version != VERSION or not isinstance(value.get("presets"), dict):
+        raise BrokenFileError(f'a preset file must be {{"version": {VERSION}, "presets": {{name: values}}}}')
+    return value
+
+
+def parse_entries(entries: Collection[tuple[str, Any]], parse: Callable[[str, Any], Settings]) -> ParsedPresets:
+    """Parse the values of each name on their own, so that bad ones affect no others. Equal names get a number.
+
+    Only the first MAX_PRESETS are used.
+    """
+    parsed = ParsedPresets({}, {})
+    for name, value in islice(entries, MAX_PRESETS):
+        numbered = chain([name], (f"{name} {number}" for number in count(2)))
+        shown = next(name for name in numbered if name not in parsed.presets and name not in parsed.errors)
+        try:
+            parsed.presets[shown] = parse(name, value)
+        except SettingsError as error:
+            parsed.errors[shown] = str(error)
+    if len(entries) > MAX_PRESETS:
+        parsed.errors[f"preset {MAX_PRESETS + 1} and later"] = f"a file can have at most {MAX_PRESETS} presets"
+    return parsed
+
+
+def parse_entry(name: str, value: object) -> Settings:
+    """Return the preset of an entry. Raises SettingsError."""
+    if not isinstance(value, dict):
+        raise SettingsError(name, value, "must be an object of parameters and values")
+    return INFOTEXT_DEFAULTS.replace(**{**value, "enabled": True})
+
+
+def describe_error(error: Exception) -> str:
+    """Return an error's message for the page: with the name of a file that cannot be used, but not its folder."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.strerror} ({Path(error.filename).name})" if error.filename else error.strerror
+
+
+def _parse_own_entry(name: str, value: object) -> Settings:
+    """Return the preset of an entry whose name must be allowed. Raises SettingsError."""
+    if check_name(name) != name:
+        raise SettingsError("preset name", name, _NAME_RULE)
+    return parse_entry(name, value)
+
+
+def _to_entry(settings: Settings) -> dict[str, Any]:
+    """Return a preset as it is stored."""
+    return {name: value for name, value in settings.to_dict().items() if name != "enabled"}
+
+
+def _to_bytes(document: Mapping[str, Any]) -> bytes:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    # A lone surrogate, which a file can have as an escape in JSON, is written as the same escape.
+    return f"{text}\n".encode("utf-8", "backslashreplace")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the name {format_value(name)} must not occur twice in an object")
+    return values
 
 
 def _check_free(name: str, entries: Mapping[str, Any]) -> None:
     if name in entries:
-        raise NameTakenError("preset name", name, "must not be the name of an existing preset")
+        raise ConflictError("preset name", name, "must not be the name of an existing preset")
 
 
-def _check_exists(name: str, entries: Mapping[str, Any]) -> None:
-    if name not in entries:
-        raise SettingsError("preset", name, f"must be one of your own presets: {', '.join(entries) or 'none yet'}")
+def _tidy(name: str) -> str:
+    """Return one spelling for names that look the same: composed characters, plain spaces."""
+    spaced = "".join(" " if unicodedata.category(c) == "Zs" else c for c in unicodedata.normalize("NFC", name))
+    return spaced.strip(" ")
+
+
+def _closest_name(name: str) -> str:
+    """Return `name` without what no name has; nothing may be left."""
+    allowed = "".join(c if c.isprintable() and c not in FORBIDDEN_CHARACTERS else " " for c in name)
+    return _tidy(allowed)[:MAX_NAME_LENGTH].rstrip()
+
+
+def _is_reserved(name: str) -> bool:
+    return name.casefold() in {reserved.casefold() for reserved in RESERVED_NAMES}

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
-import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from freeu import Settings, SettingsError, presets
+from freeu import presets
 from freeu.settings.parameter import format_number
 from freeu.settings.settings import TABLE
-from playground import demo, images, model, sampling
-from research import dataset, evaluation, training
-from research.figures import subjects
+from playground import demo, model
+from playground.command_line import CommandLine, add_job_options, image_file, job, whole_number
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command. Exit with status 2 and a message that names the option if an option is invalid."""
-    parser = _build_parser()
-    options = parser.parse_args(arguments)
-    try:
-        options.run(options)
-    except (SettingsError, model.PromptError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: error: {error}\n")
+    """Run one command."""
+    command_line = CommandLine("playground", "FreeU on a small trained model.")
+    _add_demo_options(command_line.add(run_demo))
+    _add_serve_options(command_line.add(run_serve))
+    command_line.add(run_words)
+    command_line.run(arguments)
 
 
 def run_demo(options: argparse.Namespace) -> None:
@@ -35,7 +31,7 @@ def run_demo(options: argparse.Namespace) -> None:
     common = {name: value for name, value in values.items() if value is not None}
     variants = demo.variants(common, dict(options.variant))
     prompts = options.prompt or demo.PROMPTS
-    outcomes = demo.generate(model.load(), _job(options, prompts), variants)
+    outcomes = demo.generate(model.load(), job(options, prompts), variants)
     demo.save_comparison(prompts, outcomes, options.out)
     sys.stdout.write(f"{demo.report(outcomes)}\n{options.out}\n")
 
@@ -54,103 +50,21 @@ def run_words(options: argparse.Namespace) -> None:
     sys.stdout.write(f"{', '.join(model.load().text.words)}\n")
 
 
-def run_train(options: argparse.Namespace) -> None:
-    """Train the model, or resume training."""
-    data = dataset.load_all(options.emoji)[0] if options.all else dataset.load(options.emoji)
-    plan = training.Plan(steps=options.steps, snapshots=options.snapshot)
-    training.train(plan, data, options.checkpoint, options.weights)
-
-
-def run_evaluate(options: argparse.Namespace) -> None:
-    """Generate an image for each training prompt, measure recall and save a sheet of samples."""
-    data = dataset.load(options.emoji)
-    samples = evaluation.generate_all(model.load(options.weights), _job(options, data.prompts), Settings(enabled=False))
-    evaluation.save_sheet(samples, options.out)
-    sys.stdout.write(f"recall {evaluation.recall(samples, data):.1%} of {len(samples)}\n{options.out}\n")
-
-
-def run_figures(options: argparse.Namespace) -> None:
-    """Draw and measure the paper's figures, and write the results into a documentation page."""
-    from research.figures import experiment, registry  # matplotlib is slow to import
-
-    data = dataset.load(options.emoji)
-    names = options.only or [name for name in registry.TITLES if name not in registry.UNFINISHED]
-    setup = experiment.Experiment(model.load(), data, experiment.choose_prompts(data))
-    if set(names) & set(registry.UNFINISHED):
-        models = subjects.load_subjects(options.snapshots, options.emoji)
-        setup = dataclasses.replace(setup, subjects=models, images=options.snapshots / "images")
-    registry.draw_figures(setup, names, options.out)
-    if options.page:
-        registry.fill_page(options.page, options.out)
-    sys.stdout.write(f"{options.out}\n")
-
-
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("playground", description="FreeU on a small trained model.", allow_abbrev=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add_command(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
-        name = run.__name__.removeprefix("run_")
-        command = commands.add_parser(name, help=run.__doc__, description=run.__doc__, allow_abbrev=False)
-        command.set_defaults(run=run)
-        return command
-
-    _add_demo_options(add_command(run_demo))
-    _add_serve_options(add_command(run_serve))
-    add_command(run_words)
-    train, evaluate, figures = (add_command(run) for run in (run_train, run_evaluate, run_figures))
-    train.add_argument("--steps", type=_whole_number(1, 10_000_000), default=training.Plan.steps)
-    train.add_argument("--all", action="store_true", help="Train on all emoji but the tenth that is held out.")
-    train.add_argument(
-        "--snapshot", action="append", type=_whole_number(1, 10_000_000), default=[], metavar="STEP",
-        help="Save the weights after this step too. May be repeated.",
-    )  # fmt: skip
-    train.add_argument("--checkpoint", type=Path, default=Path("training/checkpoint.pt"), metavar="FILE")
-    evaluate.add_argument("--out", type=_image_file, default=Path("out/samples.png"), metavar="FILE")
-    _add_job_options(evaluate)
-    figures.add_argument(
-        "--only", action="append", type=_figure_name, metavar="NAME", help="Draw this figure only. May be repeated."
-    )
-    figures.add_argument(
-        "--snapshots", type=Path, default=Path("training"), metavar="FOLDER",
-        help="Folder of all-STEP.safetensors, for the figures of unfinished models; their images are kept there.",
-    )  # fmt: skip
-    figures.add_argument("--out", type=Path, default=Path("out/analysis"), metavar="FOLDER")
-    figures.add_argument("--page", type=Path, metavar="FILE", help="Markdown page whose tables are updated.")
-    for command in (train, evaluate, figures):
-        command.add_argument(
-            "--emoji", type=Path, default=dataset.FOLDER, metavar="FOLDER", help="Folder that `make emoji` created."
-        )
-    for command in (train, evaluate):
-        command.add_argument("--weights", type=Path, default=model.WEIGHTS, metavar="FILE")
-    return parser
-
-
 def _add_demo_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--prompt", action="append", metavar="WORDS", help="May be repeated.")
-    command.add_argument("--out", type=_image_file, default=Path("out/demo.png"), metavar="FILE")
+    command.add_argument("--out", type=image_file, default=Path("out/demo.png"), metavar="FILE")
     command.add_argument(
         "--variant", action="append", type=_variant, default=[], metavar='"LABEL: NAME=VALUE ..."',
         help="Add a row with these values; the other options apply to every row. May be repeated.",
     )  # fmt: skip
-    _add_job_options(command)
+    add_job_options(command)
     _add_settings_options(command)
 
 
 def _add_serve_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=_whole_number(1, 65535), default=7860)
+    command.add_argument("--port", type=whole_number(1, 65535), default=7860)
     command.add_argument("--api-auth", type=_credentials, metavar="NAME:PASSWORD", help="Protect the API.")
     command.add_argument("--nowebui", action="store_true", help="Serve the API without the page.")
-
-
-def _add_job_options(command: argparse.ArgumentParser) -> None:
-    default = sampling.Job(())
-    command.add_argument("--seed", type=_whole_number(0, 2**32 - 1), default=default.seed)
-    command.add_argument("--steps", type=_whole_number(1, 1000), default=default.steps)
-    command.add_argument(
-        "--guidance", type=_finite_number, default=default.guidance, help="Classifier-free guidance scale."
-    )
-    command.add_argument("--sampler", choices=sampling.SAMPLERS, default=default.sampler)
 
 
 def _add_settings_options(command: argparse.ArgumentParser) -> None:
@@ -161,31 +75,6 @@ def _add_settings_options(command: argparse.ArgumentParser) -> None:
         default = format_number(param.default) if isinstance(param.default, float) else param.default or "empty"
         text = f"{param.help} It {param.rule}. Default: {default}.".replace("%", "%%")
         group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text)
-
-
-def _job(options: argparse.Namespace, prompts: Sequence[str]) -> sampling.Job:
-    return sampling.Job(prompts, options.seed, options.steps, options.guidance, options.sampler)
-
-
-def _whole_number(low: int, high: int) -> Callable[[str], int]:
-    """Return a parser of whole numbers from `low` to `high`."""
-
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}, got {text!r}")
-        return int(text)
-
-    return parse
-
-
-def _finite_number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"must be a finite number, got {text!r}")
-    return number
 
 
 def _credentials(text: str) -> str:
@@ -200,21 +89,6 @@ def _variant(text: str) -> tuple[str, dict[str, str]]:
     if not colon or not label.strip() or not all(equals for _, equals, _ in pairs):
         raise argparse.ArgumentTypeError(f"must be a label and values, such as 'b alone: s1=1 s2=1', got {text!r}")
     return label.strip(), {name: value for name, _, value in pairs}
-
-
-def _figure_name(name: str) -> str:
-    from research.figures.registry import TITLES  # matplotlib is slow to import
-
-    if name not in TITLES:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(TITLES)}, got {name!r}")
-    return name
-
-
-def _image_file(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() not in images.FORMATS or path.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file that ends in {' or '.join(images.FORMATS)}, got {text!r}")
-    return path
 
 
 if __name__ == "__main__":

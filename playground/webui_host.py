@@ -21,6 +21,7 @@ from modules.call_queue import queue_lock
 
 ADDRESS = "127.0.0.1"
 POLL_SECONDS = 0.01
+LIMIT_SECONDS = 60
 
 
 class Host:
@@ -89,13 +90,14 @@ def _serve(app: FastAPI, port: int) -> Callable[[], None]:
     server = uvicorn.Server(uvicorn.Config(app, host=ADDRESS, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
+    end = time.monotonic() + LIMIT_SECONDS
     while not server.started:
-        if not thread.is_alive():
+        if not thread.is_alive() or time.monotonic() > end:
             raise OSError(f"no server could be started on {ADDRESS}:{port}")
         time.sleep(POLL_SECONDS)
 
     def stop() -> None:
         server.should_exit = True
-        thread.join()
+        thread.join(LIMIT_SECONDS)
 
     return stop

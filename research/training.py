@@ -1,6 +1,6 @@
 """Train the model: v-prediction, averaged weights (EMA), resumable checkpoints.
 
-    make emoji && python -m playground train
+    make emoji && python -m research train
 
 The random numbers of a step depend on the step's number only, so a resumed run sees the same data as one that was not
 interrupted.

@@ -51,7 +51,7 @@ def test_a_list_is_read_in_the_order_of_the_arguments(payload, plot, compare):
         [True, 2, 1.3, 0.9, 0.2],  # reForge's
         [True],
         [True, "2", 1.3, 0.9, 1.4, 0.2],
-        list(Settings().to_dict().values()),
+        list(Settings().to_dict().values())[:-1],
         [True, 0.0, 1.0, 0.0, 1, 1.2, 0.9],
         ["yes"],
         [[1]],
@@ -60,13 +60,22 @@ def test_a_list_is_read_in_the_order_of_the_arguments(payload, plot, compare):
 )
 def test_a_list_that_is_shorter_than_ours_is_rejected(args):
     """It may be meant for another tool, in whose list the values mean something else."""
-    with pytest.raises(SettingsError, match="settings must be an object of names and values, or a list of 31 values"):
+    with pytest.raises(
+        SettingsError, match="settings must be an object of names and values, or a list of at least 29 values"
+    ):
         parse(*args)
 
 
 @pytest.mark.parametrize("args", [[], [False], [None], [None, None]], ids=str)
 def test_no_arguments_and_false_mean_off(args):
     assert parse(*args) == Settings(enabled=False)
+
+
+def test_parameters_without_extra_outputs_are_a_whole_list():
+    """That is how the host passes on the infotext of a request."""
+    values = list(Settings(b1=1.2).to_dict().values())
+    assert parse(*values) == Settings(b1=1.2)
+    assert outputs(*values, None, True) == ExtraOutputs(compare=True)
 
 
 def test_an_object_among_initial_values_of_a_host_that_fills_up_with_them():

@@ -42,6 +42,7 @@ from tests.files import (
     with_comment,
 )
 from tests.support.strategies import valid
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent
 
@@ -473,7 +474,7 @@ def infotext_pairs(keys):
 
 def run_command(*options, stdin=b""):
     command = [sys.executable, "-m", "freeu", *options]
-    return subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, check=False)
+    return subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, check=False, timeout=SECONDS)
 
 
 def test_read_prints_the_tool_and_one_line_per_value(tmp_path, capsys):
@@ -558,7 +559,7 @@ def test_error_names_pillow_if_it_is_missing(tmp_path):
     (tmp_path / "a.gif").write_bytes(image_file("GIF"))
     code = "import sys; sys.modules['PIL'] = None; from freeu.cli.main import main; main()"
     command = [sys.executable, "-c", code, "read", str(tmp_path / "a.gif")]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert result.returncode == 2
     assert "needs Pillow to be read; install it with: pip install pillow" in result.stderr
     assert "Traceback" not in result.stderr

@@ -3,8 +3,11 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import diffusers
 import pytest
 from PIL import Image
 
@@ -14,6 +17,7 @@ from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import TABLE
 from playground import __main__ as playground
 from playground import demo, model, sampling
+from tests.diffusers_unets import RandomPipeline
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -99,6 +103,15 @@ def test_the_plots_to_paste_are_recipes():
     assert all(row in PAGES["docs/xyz.md"] for row in cells)
 
 
+def test_the_names_in_tables_are_there_after_import_freeu():
+    """In a new process, because other tests have imported more modules."""
+    rows = [line for text in PAGES.values() for line in text.splitlines() if line.startswith("|")]
+    names = sorted({name for row in rows for name in re.findall(r"\bfreeu(?:\.[A-Za-z]\w*)+", row)})
+    assert {"freeu.attach", "freeu.diagnostics.spectrum", "freeu.user_presets.UserPresets"} <= set(names)
+    code = f"import freeu; {'; '.join(names)}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
+
+
 @pytest.mark.parametrize(("what", "values", "shown"), RECIPES, ids=[recipe[0] for recipe in RECIPES])
 def test_recipes(what, values, shown):
     settings = Settings.parse(json.loads(values))
@@ -133,7 +146,9 @@ def test_how_many_color_values_b2_clips():
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_examples_run(example):
+def test_examples_run(monkeypatch, example):
+    """The pipeline of diffusers has random weights."""
+    monkeypatch.setattr(diffusers, "StableDiffusionXLPipeline", RandomPipeline)
     exec(compile(example, "python.md", "exec"), {})
 
 

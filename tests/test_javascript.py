@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeu.settings.parameter import MAX_CURVE_POINTS, parse_curve
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent
 TESTS = [str(path) for path in sorted((ROOT / "tests" / "javascript").glob("*.test.js"))]
@@ -32,7 +33,9 @@ def node() -> str:
 
 def test_node_tests(node):
     assert TESTS
-    result = subprocess.run([node, "--test", *TESTS], cwd=ROOT, capture_output=True, check=False, text=True)
+    result = subprocess.run(
+        [node, "--test", *TESTS], cwd=ROOT, capture_output=True, check=False, text=True, timeout=SECONDS
+    )
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -60,7 +63,9 @@ def test_page_and_python_parse_curves_alike(node, generated):
     ]
     known += [longest, f"{longest}, ", f"{longest}, 1:1"]
     curves = [*known, *generated]
-    output = subprocess.check_output([node, "-e", PARSE], cwd=ROOT, input=json.dumps(curves), text=True)
+    output = subprocess.check_output(
+        [node, "-e", PARSE], cwd=ROOT, input=json.dumps(curves), text=True, timeout=SECONDS
+    )
     for curve, points in zip(curves, json.loads(output), strict=True):
         assert points == parse_in_python(curve), curve
 

@@ -13,6 +13,7 @@ import pytest
 from freeu import Settings
 from tests.files import FACTORS, LEVELS, WRITTEN, png_with
 from tests.support.other_tools import LjlebStage, exact_window
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "moving.md").read_text("utf-8")
@@ -40,7 +41,13 @@ def test_commands_print_what_the_page_shows(tmp_path, command, output):
     assert python == "python"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
-        [sys.executable, *rest], check=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+        [sys.executable, *rest],
+        check=True,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
     assert result.stdout == output or not output
     assert result.stdout

@@ -219,8 +219,8 @@ def test_peak_memory_is_at_most_30_percent_of_the_official_algorithm(dtype, vers
 
 @pytest.fixture(scope="module")
 def unet():
-    """Build a UNet without attention, which takes long to compile and has no part in FreeU."""
-    return build("SDXL", num_res_blocks=1, attention_resolutions=())
+    """Build a UNet of two levels, of stages 1 and 3, without attention: few layers to compile."""
+    return build("SDXL", channel_mult=(1, 4), num_res_blocks=1, attention_resolutions=())
 
 
 class TestCompiled:
@@ -239,7 +239,7 @@ class TestCompiled:
 
         return torch.compile(unet, backend=backend, fullgraph=not TORCH_2_1)
 
-    @pytest.mark.parametrize("keep", [0.0, 1.0])
+    @pytest.mark.parametrize("keep", [pytest.param(0.0, marks=pytest.mark.slow), 1.0])
     @torch.inference_mode()
     def test_compiled_while_attached(self, unet, graphs, keep):
         """The same result, and off again after closing. FreeU breaks no graph, or with torch 2.1 one for each edit."""
@@ -247,7 +247,7 @@ class TestCompiled:
         off = self.compiled(unet, graphs)(x, timesteps=timesteps, context=context)
         graphs_when_off = len(graphs)
         torch.compiler.reset()
-        settings = Settings(cutoff2=0.5, high1=1.1, keep_contrast=keep)
+        settings = Settings(b3=1.2, s3=0.5, cutoff3=0.5, high1=1.1, keep_contrast=keep)
         with attach(unet, settings) as session:
             on = unet(x, timesteps=timesteps, context=context)
             edited = session.calls
@@ -260,6 +260,7 @@ class TestCompiled:
         assert len(graphs) - graphs_when_off <= graphs_when_off + (2 * edited if TORCH_2_1 else 0)
         assert compiled(x, timesteps=timesteps, context=context).equal(off)
 
+    @pytest.mark.slow
     @pytest.mark.skipif(TORCH_2_1, reason="no hook is in a graph")
     @torch.inference_mode()
     def test_observer_is_not_called_in_a_graph(self, unet, graphs):
@@ -270,6 +271,7 @@ class TestCompiled:
             self.compiled(unet, graphs)(x, timesteps=timesteps, context=context)
         assert (len(graphs), session.calls, observations) == (1, 1, [])
 
+    @pytest.mark.slow
     @torch.inference_mode()
     def test_unet_compiled_before_attach_is_reported(self, unet, graphs):
         """Such a UNet runs no hooks that are added later; `was_active` and `calls` show it."""

@@ -3,27 +3,36 @@
 import json
 import re
 from contextlib import suppress
+from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeu import Settings
+from freeu import Settings, SettingsError
 from freeu.compat.ljleb import STAGE_FIELDS
-from freeu.compat.preset_import import MAX_BYTES, read_preset_file
-from freeu.preset_file import BrokenFileError, NewerFileError
-from freeu.user_presets import UserPresets
+from freeu.compat.preset_import import read_preset_file
+from freeu.user_presets import MAX_BYTES, MAX_PRESETS, BrokenFileError, ConflictError, UserPresets
 from tests.files import FORGE, LJLEB
 from tests.support import strategies
 
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
 
 
-def read(text):
-    return read_preset_file(text.encode())
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """Return a function that reads the presets in a file with a given content."""
+    paths = (tmp_path_factory.mktemp("files") / str(number) for number in count())
+
+    def write_and_read(content):
+        path = next(paths)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_preset_file(path)
+
+    return write_and_read
 
 
-def test_presets_of_ljleb_are_version_2_as_on_its_page():
+def test_presets_of_ljleb_are_version_2_as_on_its_page(read):
     parsed = read(LJLEB)
     assert parsed.errors == {}
     assert parsed.presets == {
@@ -35,16 +44,16 @@ def test_presets_of_ljleb_are_version_2_as_on_its_page():
 
 
 @given(st.lists(st.fixed_dictionaries({name: st.floats(0, 1) for name in STAGE_FIELDS}), max_size=3), st.floats(0, 1))
-def test_all_values_of_ljleb_are_read(stages, smoothness):
+def test_all_values_of_ljleb_are_read(read, stages, smoothness):
     parsed = read(json.dumps({"one": {"transition_smoothness": smoothness, "stage_infos": stages}}))
-    settings = parsed.presets["one"]
-    assert settings.smoothness == smoothness
+    one = parsed.presets["one"]
+    assert one.smoothness == smoothness
     for n, stage in enumerate(stages, 1):
         for theirs, (ours, _) in STAGE_FIELDS.items():
-            assert getattr(settings, f"{ours}{n}") == stage[theirs]
+            assert getattr(one, f"{ours}{n}") == stage[theirs]
 
 
-def test_list_of_forge_is_read():
+def test_list_of_forge_is_read(read):
     parsed = read(FORGE)
     assert parsed.errors == {}
     assert parsed.presets == {
@@ -61,11 +70,11 @@ def test_list_of_forge_is_read():
         "presets_custom = [('a', 1, 1, 1, 1, 0, 1) for _ in [__import__('pathlib').Path('harm').touch()]]",
     ],
 )
-def test_no_code_is_run(code, tmp_path, monkeypatch):
+def test_no_code_is_run(read, code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     try:
         read(code)
-    except BrokenFileError as error:
+    except SettingsError as error:
         assert "presets_custom, a list of (name, b1, b2, s1, s2, start, stop)" in str(error)
     assert list(tmp_path.iterdir()) == []
 
@@ -76,12 +85,12 @@ def test_no_code_is_run(code, tmp_path, monkeypatch):
         (LJLEB.replace('"skip_factor": 0.9', '"skip_factor": 9'), "s1 must be between -1 and 3, got 9"),
         (LJLEB.replace('"start_ratio": 0.2', '"start_ratio": 5'), "start must be between 0 and 1, got 5"),
         (LJLEB.replace("skip_cutoff", "skip_cut"), "skip_cut of stage 2 is none of backbone_factor, "),
-        (FORGE.replace("0.9", "3.9"), "s1 must be between -1 and 3, got 3.9"),
-        (FORGE.replace("0.2, 0.0, 1.0", "0.2"), "mine must have b1, b2, s1, s2, start, stop, got [1.2, 1.4, 0.9, 0.2]"),
+        (FORGE.replace("0.9", "3.9"), "s1 must be between -1 and 3, got '3.9'"),
+        (FORGE.replace("0.2, 0.0, 1.0", "0.2"), "mine must have b1, b2, s1, s2, start, stop, got ['1.2', "),
         ('{"version": 1, "presets": {"mine": {"b1": 9}, "other": {}}}', "b1 must be between -1 and 3, got 9"),
     ],
 )
-def test_invalid_preset_is_reported_and_the_others_are_read(text, message):
+def test_invalid_preset_is_reported_and_the_others_are_read(read, text, message):
     parsed = read(text)
     assert list(parsed.errors) == ["mine"]
     assert parsed.errors["mine"].startswith(message)
@@ -91,32 +100,32 @@ def test_invalid_preset_is_reported_and_the_others_are_read(text, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "presets_custom is missing"),
+        (b"", "must be JSON, or Forge's presets_custom, a list of (name, b1, b2, s1, s2, start, stop), got ''"),
         (b"{", "a preset file must be JSON: "),
         (b"\xff\xfe\x00", "a preset file must be UTF-8 text: "),
-        (b'{"version": 1}', "neither presets of this extension nor of ljleb"),
+        (b'{"version": 1}', "preset file must have presets of this extension or of ljleb/sd-webui-freeu, got {"),
         (b'{"version": 1, "presets": []}', 'a preset file must be {"version": 1, "presets": {name: values}}'),
-        (b'{"mine": [1.2, 1.4]}', "neither presets of this extension"),
+        (b'{"mine": [1.2, 1.4]}', "preset file must have presets of this extension"),
         (b"[1, 2]", "presets_custom"),
         (b"presets_custom = 3", "presets_custom"),
         (b"presets_custom = [3]", "presets_custom"),
-        (b"presets = [('a', 1, 1, 1, 1, 0, 1)]", "presets_custom is missing"),
-        (b"{" + b" " * MAX_BYTES, "a preset file must be at most 1000000 bytes, got 1000001"),
+        (b"presets = [('a', 1, 1, 1, 1, 0, 1)]", "presets_custom"),
+        (b"{" + b" " * MAX_BYTES, "must be at most 1000000 bytes"),
     ],
 )
-def test_any_other_file_is_an_error(content, message):
-    with pytest.raises(BrokenFileError) as caught:
-        read_preset_file(content)
+def test_any_other_file_is_an_error(read, content, message):
+    with pytest.raises((OSError, SettingsError)) as caught:
+        read(content)
     assert message in str(caught.value)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_any_content_is_read_or_raises_an_expected_error(content):
+def test_any_content_is_read_or_raises_an_expected_error(read, content):
     try:
-        parsed = read_preset_file(content)
-    except (BrokenFileError, NewerFileError):
+        parsed = read(content)
+    except (BrokenFileError, SettingsError):
         return
-    assert all(isinstance(settings, Settings) for settings in parsed.presets.values())
+    assert all(isinstance(preset, Settings) for preset in parsed.presets.values())
 
 
 ENTRY = "('mine', 1.2, 1.4, 0.9, 0.2, 0.0, 1.0)"
@@ -134,7 +143,7 @@ MINE = Settings(b1=1.2, b2=1.4, s1=0.9, s2=0.2)
         f"presets_custom += \\\n[{ENTRY}]  # {ENTRY}",
     ],
 )
-def test_list_of_forge_can_grow(statement):
+def test_list_of_forge_can_grow(read, statement):
     parsed = read(f"import os\npresets_custom = [('x', 1, 1, 1, 1, 0, 1)]\n{statement}\n")
     assert list(parsed.presets) == ["x", "mine"]
     assert parsed.presets["mine"] == MINE
@@ -149,23 +158,29 @@ def test_list_of_forge_can_grow(statement):
         ("del presets_custom[0]", "got '0]'"),
     ],
 )
-def test_list_of_forge_with_other_code_is_an_error(statement, message):
-    with pytest.raises(BrokenFileError, match=re.escape(message)):
+def test_list_of_forge_with_other_code_is_an_error(read, statement, message):
+    with pytest.raises(SettingsError, match=re.escape(message)):
         read(f"presets_custom = [('x', 1, 1, 1, 1, 0, 1)]\n{statement}\n")
 
 
 @pytest.mark.parametrize("value", ["base", "1 + 1"])
-def test_value_that_is_no_number_is_reported(value):
+def test_value_that_is_no_number_is_reported(read, value):
     parsed = read(f"presets_custom = [('x', 1, 1, 1, 1, 0, 1), ('mine', {value}, 1, 1, 1, 0, 1)]")
     assert list(parsed.presets) == ["x"]
     assert parsed.errors["mine"] == f"b1 must be between -1 and 3, got '{value}'"
 
 
-def test_equal_names_in_the_list_of_forge_are_numbered():
-    parsed = read(f"presets_custom = [{ENTRY}, {ENTRY},  ('mine (2)', 1, 1, 1, 1, 0, 1)]")
+def test_equal_names_in_the_list_of_forge_are_numbered(read):
+    parsed = read(f"presets_custom = [{ENTRY}, {ENTRY},  ('mine 2', 1, 1, 1, 1, 0, 1)]")
     assert parsed.errors == {}
-    assert list(parsed.presets) == ["mine", "mine (2)", "mine (2) (2)"]
-    assert parsed.presets["mine (2)"] == MINE
+    assert list(parsed.presets) == ["mine", "mine 2", "mine 2 2"]
+    assert parsed.presets["mine 2"] == MINE
+
+
+def test_many_equal_names_in_the_list_of_forge_are_numbered(read):
+    parsed = read(f"presets_custom = [{ENTRY * 10_000}]")
+    assert list(parsed.presets)[1:] == [f"mine {number}" for number in range(2, MAX_PRESETS + 1)]
+    assert parsed.errors == {"preset 1001 and later": "a file can have at most 1000 presets"}
 
 
 @pytest.mark.parametrize(
@@ -178,23 +193,24 @@ def test_equal_names_in_the_list_of_forge_are_numbered():
         "[" * 450_000 + "]" * 450_000,
         "{1:" * 300_000,
         "'a' " * 200_000,
-        "('a, " * 200_000,
+        "('a, " * 190_000,
         "[" + "('a',)," * 100_000 + "]",
     ],
 )
-def test_hostile_file_of_forge_is_harmless(code):
+def test_hostile_file_of_forge_is_harmless(read, code):
     """In Python 3.10, `ast.parse` on most of these ends the process."""
-    with suppress(BrokenFileError):
+    with suppress(SettingsError):
         assert read(f"presets_custom = {code}").presets == {}
 
 
-def test_file_of_a_later_release_is_an_error():
-    with pytest.raises(NewerFileError, match=r"^version must be 1 in this release, got 2\. Update the extension$"):
+def test_file_of_a_later_release_is_an_error(read):
+    with pytest.raises(ConflictError, match=r"^version must be 1 in this release, got 2\. Update the extension$"):
         read('{"version": 2, "presets": {}}')
 
 
+@settings(max_examples=25)
 @given(st.dictionaries(st.text("abc é夜", min_size=1, max_size=9), strategies.valid.map(Settings.parse), max_size=3))
-def test_exported_file_is_read(tmp_path_factory, presets):
+def test_exported_file_is_read(read, tmp_path_factory, presets):
     store = UserPresets(tmp_path_factory.mktemp("presets") / "presets.json")
     store.add(presets)
     assert read(store.export()).presets == store.read().presets

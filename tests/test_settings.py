@@ -1,6 +1,7 @@
 """The table of parameters, Settings and the JSON schema."""
 
 import dataclasses
+import inspect
 import json
 import pickle
 
@@ -222,9 +223,14 @@ def test_invalid_curves_are_rejected(curve):
         Settings(curve=curve)
 
 
-def test_unknown_name_suggests_the_closest_one():
+@pytest.mark.parametrize("make", [lambda **b4: Settings.parse(b4), Settings().replace, Settings])
+def test_unknown_name_suggests_the_closest_one(make):
     with pytest.raises(SettingsError, match=r"^b4 is not a parameter of FreeU, got 1\. The closest name is b\d$"):
-        Settings.parse({"b4": 1})
+        make(b4=1)
+
+
+def test_the_signature_lists_the_parameters():
+    assert [*inspect.signature(Settings).parameters] == [*TABLE]
 
 
 def test_error_has_its_parts_as_attributes_and_survives_pickling():

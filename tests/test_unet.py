@@ -53,12 +53,17 @@ class DiffusionTransformer(nn.Module):
 
 
 def test_error_names_a_model_without_decoder_blocks():
-    message = (
-        "FreeU needs a UNet with ldm's decoder blocks, got DiffusionTransformer without "
-        "input_blocks, middle_block, output_blocks"
-    )
+    message = r"FreeU needs a U-Net \(SD 1, SD 2, SDXL\); this model, DiffusionTransformer, has none"
     with pytest.raises(UnsupportedUNetError, match=message):
         attach(DiffusionTransformer(), Settings())
+
+
+def test_error_names_missing_attributes_of_an_ldm_unet():
+    unet = copy.copy(shared("SDXL"))
+    del unet.channel_mult, unet.num_res_blocks
+    message = "needs the attributes of ldm's UNet, got UNetModel without channel_mult, num_res_blocks"
+    with pytest.raises(UnsupportedUNetError, match=message):
+        attach(unet, Settings())
 
 
 def test_error_names_decoder_blocks_of_another_kind():

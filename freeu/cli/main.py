@@ -65,7 +65,7 @@ def _build_parser() -> argparse.ArgumentParser:
 def _tune(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Run `tune`, whose packages a WebUI does not have."""
     if importlib.util.find_spec("optuna_dashboard") is None:
-        parser.exit(2, f"{parser.prog} tune needs more packages: pip install -r requirements/tune.txt\n")
+        parser.exit(2, f"{parser.prog} tune needs more packages: requirements/tune.txt, or the extra tune\n")
     from freeu.tune.main import main as tune
 
     tune(arguments)

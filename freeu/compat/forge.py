@@ -7,15 +7,13 @@ extensions-builtin/sd_forge_freeu/scripts/forge_freeu.py.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from freeu.compat.factors import FACTORS, settings_from_factors
 from freeu.compat.steps import sampled_steps, step_share
-from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
 from freeu.settings.infotext import Infotext
-from freeu.settings.parameter import SettingsError, format_value
+from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
 
 SCRIPT = "freeu integrated"
@@ -68,42 +66,31 @@ def from_list(args: Sequence[Any], steps: int | None) -> Settings | None:
     return from_infotext({**values, "Steps": steps})
 
 
-def from_preset_file(text: str) -> ParsedPresets:
-    """Read its `freeu_presets.py`, a Python file, without parsing or running it. Raises BrokenFileError.
+def preset_entries(text: str) -> list[tuple[str, list[str]]]:
+    """Return names and values in its `freeu_presets.py`, a Python file, without parsing or running it.
 
-    The entries (name, b1, b2, s1, s2, start, end) are those of `presets_custom`, however the list grows. Of equal
-    names, the later ones get a number: Forge offers each of them.
+    The entries (name, b1, b2, s1, s2, start, end) are those of `presets_custom`, however the list grows. Names may be
+    equal: Forge offers each of them. Raises SettingsError if the list has anything else.
 
     `ast` is not used: in Python 3.10, a long `1+1+1+...` or `a.b.b...` overflows its stack and ends the process.
     """
     code = _COMMENT.sub(r"\1", text)
-    rule = f"the file must be JSON, or Forge's {VARIABLE}, a list of (name, {', '.join(PRESET_NAMES)})"
-    if VARIABLE not in code:
-        raise BrokenFileError(f"{rule}: {VARIABLE} is missing")
-    if rest := re.search(r"[\"'\d].*", _ENTRY.sub("", code)):
-        raise BrokenFileError(f"{rule}, got {format_value(rest[0])}")
-    by_name: dict[str, Sequence[Any]] = {}
-    numbers: Counter[str] = Counter()
-    for entry in _ENTRY.finditer(code):
-        name = entry["name"]
-        while name in by_name:
-            numbers[entry["name"]] += 1
-            name = f"{entry['name']} ({numbers[entry['name']] + 1})"
-        by_name[name] = [_number(part.strip()) for part in entry["values"].split(",") if part.strip()]
-    return parse_entries(by_name, _parse_preset)
+    rest = re.search(r"[\"'\d].*", _ENTRY.sub("", code))
+    if rest or VARIABLE not in code:
+        rule = f"must be JSON, or Forge's {VARIABLE}, a list of (name, {', '.join(PRESET_NAMES)})"
+        raise SettingsError("preset file", rest[0] if rest else code, rule)
+    return [(entry["name"], _values(entry["values"])) for entry in _ENTRY.finditer(code)]
 
 
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _parse_preset(name: str, values: Sequence[Any]) -> Settings:
+def parse_preset(name: str, values: Sequence[Any]) -> Settings:
+    """Read one of its presets. Raises SettingsError."""
     if len(values) != len(PRESET_NAMES):
         raise SettingsError(name, list(values), f"must have {', '.join(PRESET_NAMES)}")
     return Settings.parse({"version": "2", **dict(zip(PRESET_NAMES, values, strict=True))})
+
+
+def _values(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _convert_window(settings: Settings, steps: int | None) -> Settings:

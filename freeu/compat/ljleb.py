@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from freeu.compat.steps import sampled_steps, step_share
-from freeu.preset_file import BrokenFileError, ParsedPresets, parse_entries
 from freeu.settings.infotext import Infotext
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import TABLE, Settings
@@ -88,18 +87,19 @@ def from_list(args: Sequence[Any]) -> Settings:
     return Settings.parse({**schedule, "version": _version(version), **dict(zip(names, stages, strict=True))})
 
 
-def from_preset_file(value: object) -> ParsedPresets:
-    """Read its `presets.json`. Raises BrokenFileError.
+def preset_entries(value: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the presets by name in its `presets.json`. Raises SettingsError if it is another file."""
+    if not all(isinstance(preset, Mapping) for preset in value.values()):
+        raise SettingsError("preset file", value, "must have presets of this extension or of ljleb/sd-webui-freeu")
+    return value
+
+
+def parse_preset(name: str, preset: Mapping[str, Any]) -> Settings:
+    """Read one of its presets. Raises SettingsError.
 
     The file always says version 1, but its page ignores that and uses the version of its dropdown, which is 2 unless
     changed. So these presets are version 2.
     """
-    if not isinstance(value, dict) or not all(isinstance(preset, dict) for preset in value.values()):
-        raise BrokenFileError("the file has neither presets of this extension nor of ljleb/sd-webui-freeu")
-    return parse_entries(value, _parse_preset)
-
-
-def _parse_preset(name: str, preset: Mapping[str, Any]) -> Settings:
     stages: Any = preset.get("stage_infos")
     if not _is_list_of_objects(stages):
         raise SettingsError("stage_infos", stages, "must be a list of stages with names and values")

@@ -1,8 +1,9 @@
 """attach(): the context manager that owns the hooks.
 
 Each hook runs before the first layer of a decoder block. ldm joins backbone and skip features before it calls the
-block, and some hosts call a block's layers without calling the block. So the first layer's input is the one place
-where every host has the joined features. They are a new tensor there, so the hook edits them in place.
+block, diffusers before it calls each resnet, and some hosts call a block's layers without calling the block. So the
+first layer's input is the one place where every host has the joined features. They are a new tensor there, so the hook
+edits them in place.
 """
 
 from __future__ import annotations
@@ -55,10 +56,11 @@ def attach(unet: nn.Module, settings: Settings, observe: Observer | None = None)
                 session.at(step, steps)
                 unet(x, timesteps=t, context=c)
 
-    Neutral settings add no hook. Two sessions on one UNet both act. `observe` is called before every decoder block,
-    whatever the settings are (see diagnostics/recorder.py), but not in a graph of torch.compile.
+    The UNet is that of ldm or sgm, or `pipe.unet` of diffusers. Neutral settings add no hook. Two sessions on one
+    UNet both act. `observe` is called before every decoder block, whatever the settings are (see
+    diagnostics/recorder.py), but not in a graph of torch.compile.
 
-    Raises UnsupportedUNetError if the model has no ldm decoder.
+    Raises UnsupportedUNetError if FreeU cannot edit the model.
     """
     return Session(unet, settings, observe)
 
@@ -196,18 +198,23 @@ class _BlockHook:
         stage = session.stages.get(self.block.stage)
         if stage is None and session.observe is None:
             return None
-        before = joined = args[0] if args else kwargs["x"]
+        name = "x" if "x" in kwargs else "input_tensor"  # of ldm, of diffusers
+        before = joined = args[0] if args else kwargs[name]
         if stage is not None:
             if torch.is_grad_enabled() or session.observe:
                 joined = before.clone()
             session.edit_(joined, self.block, stage)
         if session.observe and not _is_compiling():
             session.observe(Observation(session.step, session.strength, self.block, stage, before, joined))
-        return ((joined, *args[1:]), kwargs) if args else (args, {**kwargs, "x": joined})
+        return ((joined, *args[1:]), kwargs) if args else (args, {**kwargs, name: joined})
 
 
 class _ClockHook:
-    """Forward pre-hook that reads the timestep of each call of the UNet, `forward(x, timesteps, ...)`."""
+    """Forward pre-hook that reads the timestep of each call of the UNet.
+
+    ldm: `forward(x, timesteps, ...)`, a tensor of shape (B,). diffusers: `forward(sample, timestep, ...)`, a number or
+    a tensor of shape () or (B,).
+    """
 
     def __init__(self, session: weakref.ref[Session]) -> None:
         self.session = session
@@ -216,8 +223,9 @@ class _ClockHook:
         session = self.session()
         if session is None or not session.is_open:
             return
-        timesteps = args[1] if len(args) > 1 else kwargs["timesteps"]
-        lowest, highest = (float(t) for t in torch.aminmax(timesteps))
+        name = "timesteps" if "timesteps" in kwargs else "timestep"
+        timesteps = args[1] if len(args) > 1 else kwargs[name]
+        lowest, highest = (float(t) for t in torch.aminmax(torch.as_tensor(timesteps)))
         if lowest != highest:
             raise ValueError(f'clock "noise" needs one timestep per batch, got {lowest} to {highest}')
         session.update_strength(strength_at_timestep(session.settings, lowest))

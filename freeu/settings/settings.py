@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
-from freeu.settings.builtin_presets import BUILTIN_PRESETS
 from freeu.settings.parameter import (
     Parameter,
     Points,
@@ -142,7 +142,7 @@ class Settings:
         base = cls._preset(values.pop("preset"), presets) if "preset" in values else cls()
         return base._changed(values)
 
-    def replace(self, **changes: Any) -> Settings:
+    def replace(self, /, **changes: Any) -> Settings:
         """Return a copy with some values changed. Raises SettingsError as `parse` does."""
         return self._changed(changes)
 
@@ -168,24 +168,43 @@ class Settings:
         return not self.enabled or all(self.stage(n).neutral for n in STAGES)
 
     def _changed(self, values: Mapping[Any, Any]) -> Settings:
-        for name, value in values.items():
-            if name not in TABLE:
-                shown = name if isinstance(name, str) else format_value(name)
-                raise SettingsError(shown, value, "is not a parameter of FreeU", suggest(name, TABLE))
+        _check_names(values)
         return dataclasses.replace(self, **values)
 
-    @classmethod
-    def _preset(cls, name: object, presets: Mapping[str, Settings] | None) -> Settings:
-        known: Iterable[str] = BUILTIN_PRESETS if presets is None else presets
-        if not isinstance(name, str) or name not in known:
-            raise SettingsError("preset", name, f"must be one of {', '.join(known)}", suggest(name, known))
-        return cls()._changed(BUILTIN_PRESETS[name].values) if presets is None else presets[name]
+    @staticmethod
+    def _preset(name: object, presets: Mapping[str, Settings] | None) -> Settings:
+        presets = _built_in_presets() if presets is None else presets
+        if not isinstance(name, str) or name not in presets:
+            raise SettingsError("preset", name, f"must be one of {', '.join(presets)}", suggest(name, presets))
+        return presets[name]
 
 
 TABLE: Mapping[str, Parameter] = {
     f.name: f.metadata["parameter"] for f in dataclasses.fields(Settings) if "parameter" in f.metadata
 }
 """Every parameter by name, in the order of the positional list."""
+
+
+def _check_names(values: Mapping[Any, Any]) -> None:
+    """Raise SettingsError for the first name that is not a parameter."""
+    for name, value in values.items():
+        if name not in TABLE:
+            shown = name if isinstance(name, str) else format_value(name)
+            raise SettingsError(shown, value, "is not a parameter of FreeU", suggest(name, TABLE))
+
+
+def _check_names_before(init: Callable[..., None]) -> Callable[..., None]:
+    """Let the `__init__` of a dataclass raise SettingsError for an unknown name, instead of TypeError."""
+
+    @wraps(init)
+    def checked(self: Settings, *args: Any, **values: Any) -> None:
+        _check_names(values)
+        init(self, *args, **values)
+
+    return checked
+
+
+Settings.__init__ = _check_names_before(Settings.__init__)  # type: ignore[method-assign]
 
 
 def extremes(axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -200,7 +219,7 @@ def extremes(axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 def json_schema(presets: Iterable[str] | None = None) -> dict[str, Any]:
     """Return a JSON schema (draft 2020-12) of what `Settings.parse` reads; `presets` as there."""
     properties = {name: parameter_schema(parameter) for name, parameter in TABLE.items()}
-    names = list(BUILTIN_PRESETS if presets is None else presets)
+    names = list(_built_in_presets() if presets is None else presets)
     preset = {"enum": names, "description": "The preset whose values the other fields replace."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -233,6 +252,12 @@ def suggest(name: object, known: Iterable[str]) -> str:
     by_lower_case = {other.lower(): other for other in known}
     closest = difflib.get_close_matches(format_value(name).lower(), by_lower_case, n=1, cutoff=0)
     return f"The closest name is {by_lower_case[closest[0]]}" if closest else ""
+
+
+def _built_in_presets() -> Mapping[str, Settings]:
+    from freeu.settings.presets import BUILTIN  # presets.py needs this module first
+
+    return BUILTIN
 
 
 def _name_values(values: object) -> dict[str, Any]:

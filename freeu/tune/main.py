@@ -11,7 +11,7 @@ import optuna
 
 from freeu.settings.parameter import SettingsError
 from freeu.tune import options, report, result, run
-from freeu.tune.webui import RefusedError, UnavailableError
+from freeu.tune.client import RefusedError, UnavailableError
 
 PROGRAM = "python -m freeu tune"
 COMMANDS = """\

@@ -12,11 +12,11 @@ from typing import Any
 
 from freeu.settings.parameter import SettingsError, format_value
 from freeu.settings.settings import extremes
+from freeu.tune.client import Client
+from freeu.tune.database import open_artifacts, open_storage
 from freeu.tune.page import LOOPBACK
 from freeu.tune.plan import GRID, PERSON, Plan, parse_ranges
-from freeu.tune.storage import open_artifacts, open_storage
 from freeu.tune.study import SAMPLERS, Study
-from freeu.tune.webui import WebUI
 
 LOGIN = "FREEU_API_AUTH"
 """The environment variable with the login of `--api-auth`, name:password."""
@@ -94,14 +94,14 @@ def open_study(options: argparse.Namespace) -> Study:
     return Study(open_storage(options.storage), options.study, open_artifacts(options.images))
 
 
-def connect(url: str, options: argparse.Namespace) -> WebUI:
+def connect(url: str, options: argparse.Namespace) -> Client:
     """Return a client for a WebUI. Raises SettingsError."""
-    return WebUI(url, os.environ.get(LOGIN), options.timeout)
+    return Client(url, os.environ.get(LOGIN), options.timeout)
 
 
-def make_plan(options: argparse.Namespace, webui: WebUI) -> Plan:
+def make_plan(options: argparse.Namespace, client: Client) -> Plan:
     """Return what the options ask for. Raises SettingsError, UnavailableError and RefusedError."""
-    properties = webui.schema()["properties"]
+    properties = client.schema()["properties"]
     ranges = parse_ranges(options.over, properties)
     fixed = dict(options.set)
     if unknown := [name for name in fixed if name not in properties]:
@@ -110,10 +110,10 @@ def make_plan(options: argparse.Namespace, webui: WebUI) -> Plan:
         raise SettingsError("--set", both[0], "must not be searched by --over too")
     payload, prompts = _read_job(options)
     if CHECKPOINT in payload.get(OVERRIDE, {}):
-        webui.load_model(payload[OVERRIDE])
-    preset = fixed.pop("preset", None) or webui.automatic_preset()
-    settings = webui.complete({**({"preset": preset} if preset else {}), **fixed, "enabled": True})
-    _check_ranges(webui, settings, ranges)
+        client.load_model(payload[OVERRIDE])
+    preset = fixed.pop("preset", None) or client.automatic_preset()
+    settings = client.validate({**({"preset": preset} if preset else {}), **fixed, "enabled": True})
+    _check_ranges(client, settings, ranges)
     sampler = (options.sampler or "tpe") if options.score or options.sampler == GRID else PERSON
     if options.sampler and sampler == PERSON:
         rule = "must be left out if a person chooses"
@@ -121,10 +121,10 @@ def make_plan(options: argparse.Namespace, webui: WebUI) -> Plan:
     return Plan(payload, prompts, settings, preset, ranges, options.score, sampler, options.points)
 
 
-def _check_ranges(webui: WebUI, settings: Mapping[str, Any], ranges: Mapping[str, Sequence[float]]) -> None:
+def _check_ranges(client: Client, settings: Mapping[str, Any], ranges: Mapping[str, Sequence[float]]) -> None:
     """Raise SettingsError if some of the searched values are refused together."""
     try:
-        webui.complete({**settings, **extremes(ranges)})
+        client.validate({**settings, **extremes(ranges)})
     except SettingsError as error:
         rule = f"must have ranges whose values are all accepted together ({error})"
         raise SettingsError("--over", " ".join(ranges), rule, "Give them as NAME=LOW:HIGH") from error

@@ -88,7 +88,7 @@ class Plan:
         axes = self.axes()
         return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
 
-    def complete(self, values: Mapping[str, float]) -> dict[str, Any]:
+    def settings_with(self, values: Mapping[str, float]) -> dict[str, Any]:
         """Return complete settings for a trial's values."""
         return {**self.settings, **{name: round(value, DIGITS) for name, value in values.items()}}
 

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ from optuna_dashboard.preferential._system_attrs import get_skipped_trial_ids
 from PIL import Image
 
 from freeu.settings.parameter import SettingsError
-from freeu.tune import storage as storages
+from freeu.tune import database
+from freeu.tune.client import UnavailableError
+from freeu.tune.database import RETRY, RETRY_ALWAYS, Images
 from freeu.tune.plan import GRID, PERSON, Plan
 from freeu.tune.sampler import APART, ChoiceSampler, Comparisons, read_comparisons
-from freeu.tune.storage import RETRY, RETRY_ALWAYS, Images
-from freeu.tune.webui import UnavailableError
 
 ASK_SECONDS = 600
 """A RUNNING trial without any heartbeat for so long lost its worker while the sampler suggested values."""
@@ -48,6 +49,9 @@ SAMPLERS: Mapping[str, Callable[[], BaseSampler]] = {
 }
 """Optuna's samplers by name."""
 
+GP_PACKAGES = ("scipy", "torch")
+"""The packages of GPSampler that requirements/tune.txt leaves out, because they are large."""
+
 PLAN = "plan"
 """The user attribute of a study with its plan."""
 
@@ -60,14 +64,14 @@ CREATION_SECONDS = 60
 """How long another process may need to queue the first trials."""
 
 
-def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int) -> None:
+def create(storage: RDBStorage, name: str, plan: Plan, trials: int, clients: int) -> None:
     """Create a study and queue its first trials, unless it exists. Raises SettingsError if it has another plan.
 
     trials: how many to draw for scores. A larger number than before continues the study.
     """
     try:
         if plan.sampler == PERSON:
-            n_generate = SHOWN + webuis
+            n_generate = SHOWN + clients
             chosen = preferential.create_study(
                 n_generate=n_generate, storage=storage, sampler=RandomSampler(), study_name=name
             )
@@ -89,6 +93,13 @@ def create(storage: RDBStorage, name: str, plan: Plan, trials: int, webuis: int)
             study.enqueue_trial(point)
         _queue(study, plan, trials)
         study.set_user_attr(PLAN, plan.to_dict())  # last: so a study with a plan is complete
+
+
+def check_sampler(name: str) -> None:
+    """Raise SettingsError if packages of the sampler are missing. Optuna notices that only after ten trials."""
+    if name == "gp" and not all(map(find_spec, GP_PACKAGES)):
+        advice = f"Install them: pip install {' '.join(GP_PACKAGES)}"
+        raise SettingsError("--sampler", name, "must be a sampler whose packages are installed", advice)
 
 
 def _queue(study: optuna.Study, plan: Plan, trials: int) -> None:
@@ -176,7 +187,7 @@ class Study:
 
     def settings(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
         """Return the settings that a trial is drawn with."""
-        return {"enabled": False} if trial.user_attrs.get(LABEL) == OFF else self.plan.complete(trial.params)
+        return {"enabled": False} if trial.user_attrs.get(LABEL) == OFF else self.plan.settings_with(trial.params)
 
     @property
     def finished(self) -> bool:
@@ -208,7 +219,7 @@ class Study:
         trial_id, done = trial._trial_id, threading.Event()
 
         def beat() -> None:
-            while not done.wait(storages.HEARTBEAT_SECONDS):
+            while not done.wait(database.HEARTBEAT_SECONDS):
                 with suppress(StorageInternalError):  # the next one may reach the database again
                     self.storage.record_heartbeat(trial_id)
 

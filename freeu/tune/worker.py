@@ -12,9 +12,9 @@ from optuna.trial import Trial
 from PIL import Image
 
 from freeu.settings.parameter import SettingsError
+from freeu.tune.client import FIRST_DELAY, Client, RefusedError, UnavailableError, pauses, wait_for_answer
 from freeu.tune.scoring import Score, ScoreError
 from freeu.tune.study import Study
-from freeu.tune.webui import FIRST_DELAY, RefusedError, UnavailableError, WebUI, pauses, wait_for_answer
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ class Worker(threading.Thread):
     `error` is why it ended earlier: the WebUI accepts no job, or a score fails for all images.
     """
 
-    def __init__(self, study: Study, webui: WebUI, scores: Sequence[Score], stop: threading.Event) -> None:
+    def __init__(self, study: Study, client: Client, scores: Sequence[Score], stop: threading.Event) -> None:
         super().__init__(daemon=True)  # a job takes long, and Ctrl-C does not wait for it
-        self.study, self.webui, self.scores, self.stop = study, webui, scores, stop
+        self.study, self.client, self.scores, self.stop = study, client, scores, stop
         self.error: RefusedError | None = None
         self._computing = threading.Lock()  # a process must not end while torch computes in a thread
         self._trial: Trial | None = None
@@ -41,7 +41,7 @@ class Worker(threading.Thread):
     def run(self) -> None:
         """Draw trials. A WebUI that refuses the first request, such as for a wrong login, is given none."""
         try:
-            wait_for_answer([self.webui], self.stop)
+            wait_for_answer([self.client], self.stop)
             while self._try_next():
                 pass
         except RefusedError as error:
@@ -90,7 +90,7 @@ class Worker(threading.Thread):
                 self.study.fail(trial, str(error), retry=True)
                 # Longer after each failure in a row, so that a WebUI that fails at once does not use up all retries.
                 self.stop.wait(next(self._pauses))
-                wait_for_answer([self.webui], self.stop)
+                wait_for_answer([self.client], self.stop)
             except (RefusedError, SettingsError, ScoreError) as error:
                 log.warning("trial %d failed: %s", trial.number, error)
                 self.study.fail(trial, str(error), retry=False)
@@ -100,11 +100,11 @@ class Worker(threading.Thread):
 
     def _generate(self, trial: Trial) -> tuple[list[Image.Image], list[str]]:
         """Return the trial's images, and the prompt of each."""
-        settings = self.webui.complete(self.study.settings(trial))
+        settings = self.client.validate(self.study.settings(trial))
         images: list[Image.Image] = []
         prompts: list[str] = []
         for prompt in self.study.plan.prompts:
-            generated = self.webui.generate(self.study.plan.job(prompt, settings))
+            generated = self.client.generate(self.study.plan.job(prompt, settings))
             images += generated
             prompts += [prompt] * len(generated)
         return images, prompts

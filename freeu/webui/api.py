@@ -10,13 +10,12 @@ from starlette.convertors import PathConvertor, register_url_convertor
 
 from freeu import arguments
 from freeu.core.schedule import strengths
-from freeu.preset_file import BrokenFileError, NewerFileError, describe_error
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH, SettingsError, format_value, readable
 from freeu.settings.settings import Settings, json_schema, parameter_schema
 from freeu.settings.stage import FACTORS, STAGES
-from freeu.user_presets import NameTakenError
+from freeu.user_presets import ConflictError, describe_error
 from freeu.webui import host
-from freeu.webui.preset_catalog import AUTOMATIC, BY_FAMILY, PresetCatalog
+from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog, automatic_preset
 
 
 class _AnyTextConvertor(PathConvertor):
@@ -42,7 +41,7 @@ def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
         """Return all presets, and which of them "Automatic" means for the loaded model."""
         catalog.reload_if_changed()
         presets = {name: {"settings": p.settings.to_dict(), "help": p.help} for name, p in catalog.presets.items()}
-        return {"automatic": BY_FAMILY.get(host.model_family()), "presets": presets}
+        return {"automatic": automatic_preset(), "presets": presets}
 
     @router.post("/validate")
     def validate(body: Any = Body(None)) -> Any:  # noqa: B008
@@ -83,9 +82,9 @@ def _add_save_route(router: APIRouter, catalog: PresetCatalog) -> None:
         try:
             settings, _ = _parse_body(body, catalog)
             stored = catalog.own.save(_check_decoded(name), settings, overwrite=_parse_overwrite(body))
-        except (SettingsError, BrokenFileError, OSError) as error:
+        except (SettingsError, OSError) as error:
             return _refuse(error)
-        catalog.reload()
+        catalog.reload_if_changed()
         return {"name": stored, "settings": settings.replace(enabled=True).to_dict(), "problems": catalog.problems}
 
 
@@ -115,13 +114,13 @@ def _check_decoded(name: str) -> str:
     return name
 
 
-def _refuse(error: SettingsError | BrokenFileError | OSError) -> JSONResponse:
+def _refuse(error: SettingsError | OSError) -> JSONResponse:
     """Return the answer for an error. Its message is the one on the page."""
     if not isinstance(error, SettingsError):
         return JSONResponse({"message": readable(describe_error(error), MAX_MESSAGE_LENGTH)}, status_code=500)
     problem = {"field": error.field, "value": format_value(error.value), "allowed": error.rule}
-    is_conflict = isinstance(error, (NameTakenError, NewerFileError))
-    return JSONResponse({**problem, "message": str(error)}, status_code=409 if is_conflict else 422)
+    status = 409 if isinstance(error, ConflictError) else 422
+    return JSONResponse({**problem, "message": str(error)}, status_code=status)
 
 
 def _describe_schedule(settings: Settings, steps: int) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from freeu.settings.parameter import MAX_MESSAGE_LENGTH, SettingsError, Value, r
 from freeu.settings.settings import TABLE, Settings
 from freeu.webui import host, status
 from freeu.webui.gradio_compat import UNCHANGED, select, set_choices, warn
-from freeu.webui.preset_catalog import AUTOMATIC, CUSTOM, PresetCatalog, resolve_automatic
+from freeu.webui.preset_catalog import AUTOMATIC, CUSTOM, PresetCatalog
 from freeu.webui.refusal import FreeUSettingsError
 
 DEFAULT_STEPS = 20.0
@@ -71,7 +71,8 @@ class Callbacks:
             return (self.select_preset(CUSTOM), error_line(missing_preset(preset)), *unchanged)
         settings = settings.replace(enabled=values[0])
         filled = [value for name, value in settings.to_dict().items() if name != "enabled"]
-        return (self.select_preset(resolve_automatic(preset)), self.status(settings, steps), *filled)
+        name = self.catalog.name_of(settings, preset)
+        return (self.select_preset(name), self.status(settings, steps), *filled)
 
     def select_preset(self, name: str) -> Any:
         """Return an update of the dropdown to `name`, with all current presets and `name`, which may be gone."""

@@ -32,7 +32,7 @@ def add_options(catalog: PresetCatalog) -> None:
         "FreeU: preset at start",
         component=gr.Dropdown,
         component_args=lambda: {"choices": _choices(catalog)},
-        refresh=catalog.reload,
+        refresh=catalog.reload_if_changed,
     )
     host.add_option(_ENABLED, False, "FreeU: on at start")
     host.add_option(SAVE_DIAGNOSTICS, False, "FreeU: save plots and images for comparison with the other images")

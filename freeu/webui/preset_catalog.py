@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
 from freeu.compat.preset_import import read_preset_file
-from freeu.preset_file import BrokenFileError, NewerFileError, ParsedPresets, read_bytes, similar_names
-from freeu.settings.parameter import MAX_MESSAGE_LENGTH, readable
+from freeu.settings.parameter import MAX_MESSAGE_LENGTH, SettingsError, readable
 from freeu.settings.presets import PRESETS, Preset
 from freeu.settings.settings import Settings
-from freeu.user_presets import UserPresets
+from freeu.user_presets import ParsedPresets, UserPresets, similar_names
 from freeu.webui import host
 
 log = logging.getLogger(__name__)
@@ -33,50 +32,43 @@ BY_FAMILY = {"SD 1": "SD1.5", "SD 2": "SD2.1", "SDXL": "SDXL"}
 class PresetCatalog:
     """The presets, as the files were when they were last read.
 
-    The files are read by `reload` only, so moving a slider reads none.
+    The files are read by `reload_if_changed` only, so moving a slider reads none.
 
     Attributes:
         own: the user's own presets, to be changed.
         presets: every preset by name.
+        settings: the settings of every preset by name.
         own_names: the names of the user's presets, with those that cannot be used.
         problems: messages about presets and files that cannot be used.
     """
 
     def __init__(self, own: UserPresets) -> None:
         self.own = own
-        self._reload_lock = Lock()
-        self.reload()
+        self._lock = Lock()
+        self._stamp: object = None
+        self.reload_if_changed()
 
-    def reload(self) -> None:
-        """Read the files."""
-        with self._reload_lock:  # requests run in threads: what was read first must not be stored last
-            stamp = self._current_stamp()
+    def reload_if_changed(self) -> None:
+        """Read the files if any of them has changed since they were read."""
+        with self._lock:  # requests run in threads: what was read first must not be stored last
+            files = list(host.other_preset_files())
+            stamp = [(path, _stamp(path)) for path in (self.own.path, *(path for _, path in files))]
+            if stamp == self._stamp:
+                return
             parsed = self.own.read()
             own = [Preset(name, settings, "Your own.") for name, settings in parsed.presets.items()]
-            others = [preset for preset in _other_tools_presets() if preset.name not in parsed.presets]
+            others = [preset for preset in _other_tools_presets(files) if preset.name not in parsed.presets]
             self.presets: Mapping[str, Preset] = {preset.name: preset for preset in (*PRESETS, *own, *others)}
+            self.settings: Mapping[str, Settings] = {name: preset.settings for name, preset in self.presets.items()}
             self.own_names = [*parsed.presets, *parsed.errors]
             errors = [f"{readable(name)} cannot be used: {error}" for name, error in parsed.errors.items()]
             self.problems = first_few([*self.own.moved, *errors])
             self._stamp = stamp
 
-    def reload_if_changed(self) -> bool:
-        """Read the files if any of them has changed since; return True if so."""
-        changed = self._stamp != self._current_stamp()
-        if changed:
-            self.reload()
-        return changed
-
-    @property
-    def settings(self) -> Mapping[str, Settings]:
-        """The settings of every preset by name."""
-        return {name: preset.settings for name, preset in self.presets.items()}
-
     def available(self) -> Mapping[str, Settings]:
         """Return the settings of every preset that can be used now, AUTOMATIC included if the model is known."""
-        automatic = BY_FAMILY.get(host.model_family())
-        settings = self.settings
-        return {AUTOMATIC: settings[automatic], **settings} if automatic else settings
+        automatic = automatic_preset()
+        return {AUTOMATIC: self.settings[automatic], **self.settings} if automatic else self.settings
 
     def possible(self) -> Mapping[str, Settings]:
         """Return the settings of every preset that a job may name before its model is loaded."""
@@ -87,17 +79,15 @@ class PresetCatalog:
         return [CUSTOM, AUTOMATIC, *self.presets]
 
     def name_of(self, settings: Settings, preferred: str = CUSTOM) -> str:
-        """Return the preset with these values: preferably the given one or that for the loaded model."""
-        return matching_name(settings, self.settings, [preferred, BY_FAMILY.get(host.model_family(), CUSTOM)])
+        """Return a preset with these values, enabled or not: preferably the given one or that for the loaded model."""
+        enabled = settings.replace(enabled=True)
+        names = (preferred, automatic_preset(), *self.settings)
+        return next((name for name in names if name and self.settings.get(name) == enabled), CUSTOM)
 
-    def _current_stamp(self) -> object:
-        return self.own.stamp(), [(path, _modified(path)) for _, path in host.other_preset_files()]
 
-
-def matching_name(settings: Settings, presets: Mapping[str, Settings], preferred: Iterable[str]) -> str:
-    """Return the name of a preset with the values of `settings`, enabled or not, `preferred` names first; or CUSTOM."""
-    enabled = settings.replace(enabled=True)
-    return next((name for name in (*preferred, *presets) if presets.get(name) == enabled), CUSTOM)
+def automatic_preset() -> str | None:
+    """Return the preset that AUTOMATIC stands for now; None without a model of a known family."""
+    return BY_FAMILY.get(host.model_family())
 
 
 def first_few(texts: list[str]) -> list[str]:
@@ -105,19 +95,12 @@ def first_few(texts: list[str]) -> list[str]:
     return texts if len(texts) <= MAX_LISTED else [*texts[:MAX_LISTED], f"{len(texts) - MAX_LISTED} more"]
 
 
-def resolve_automatic(name: str) -> str:
-    """Return the preset that AUTOMATIC stands for now; any other name stands for itself."""
-    return BY_FAMILY.get(host.model_family(), name) if name == AUTOMATIC else name
-
-
-def _other_tools_presets() -> list[Preset]:
+def _other_tools_presets(files: list[tuple[str, Path]]) -> list[Preset]:
     """Return the presets of other FreeU extensions in this WebUI, named `name (tool)`. Their files are only read."""
     presets: dict[str, Preset] = {}
-    numbers: dict[str, Iterator[int]] = {}
-    for tool, path in host.other_preset_files():
+    for tool, path in files:
         for name, settings in _read(path).presets.items():
-            names = similar_names(f"{name} ({tool})", numbers)
-            shown = next(similar for similar in names if similar not in presets)
+            shown = next(similar for similar in similar_names(f"{name} ({tool})") if similar not in presets)
             presets[shown] = Preset(shown, settings, f"From the presets of {tool}.")
     return list(presets.values())
 
@@ -125,8 +108,8 @@ def _other_tools_presets() -> list[Preset]:
 def _read(path: Path) -> ParsedPresets:
     """Return the presets of another tool's file; log what cannot be used."""
     try:
-        parsed = read_preset_file(read_bytes(path))
-    except (OSError, BrokenFileError, NewerFileError) as error:
+        parsed = read_preset_file(path)
+    except (OSError, SettingsError) as error:
         log.warning("the presets in %s are not offered: %s", path, readable(str(error), MAX_MESSAGE_LENGTH))
         return ParsedPresets({}, {})
     for problem in first_few([f"{readable(name)}: {message}" for name, message in parsed.errors.items()]):
@@ -134,8 +117,10 @@ def _read(path: Path) -> ParsedPresets:
     return parsed
 
 
-def _modified(path: Path) -> float | None:
+def _stamp(path: Path) -> object:
+    """Return a value that differs after each change of a file; None without one."""
     try:
-        return path.stat().st_mtime
+        stat = path.stat()
     except OSError:
         return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,18 +12,15 @@ from typing import Any
 import gradio as gr
 
 from freeu.compat.preset_import import read_preset_file
-from freeu.preset_file import BrokenFileError, describe_error, read_bytes
 from freeu.settings.parameter import SettingsError, readable
 from freeu.settings.settings import Settings
-from freeu.user_presets import ImportResult, NameTakenError
+from freeu.user_presets import ImportResult, check_exists, check_name, describe_error
 from freeu.webui.callbacks import error_line
 from freeu.webui.gradio_compat import QUIET, UNCHANGED, select
 from freeu.webui.preset_catalog import PresetCatalog, first_few
 
 Updates = dict[Any, Any]
 """Updates of the page by component."""
-
-ERRORS = (SettingsError, BrokenFileError, OSError)
 
 
 def _show_errors(act: Callable[..., Updates]) -> Callable[..., Updates]:
@@ -33,7 +30,7 @@ def _show_errors(act: Callable[..., Updates]) -> Callable[..., Updates]:
     def handle(panel: PresetPanel, *inputs: Any) -> Updates:
         try:
             return act(panel, *inputs)
-        except ERRORS as error:
+        except (SettingsError, OSError) as error:
             return {panel.message: error_line(describe_error(error))}
 
     return handle
@@ -77,8 +74,8 @@ class PresetPanel:
         updated = [self.preset, self.name, self.pending, self.question, self.question_text, self.new_name, self.yes]
         updated.append(self.message)
         self.preset.input(self._choose, [self.preset], [self.name], **QUIET)
-        self.rename.click(self._ask_rename, [self.name], updated, **QUIET)
-        self.delete.click(self._ask_delete, [self.name], updated, **QUIET)
+        self.rename.click(partial(self._ask_own, "rename"), [self.name], updated, **QUIET)
+        self.delete.click(partial(self._ask_own, "delete"), [self.name], updated, **QUIET)
         self.no.click(self._close_question, [], updated, **QUIET)
         self.export.click(self._export, [], [self.file, self.message], **QUIET)
         return [
@@ -93,22 +90,18 @@ class PresetPanel:
 
     @_show_errors
     def _save(self, name: str, *values: Any) -> Updates:
-        try:
-            name = self.catalog.own.save(name, Settings.parse(values))
-        except NameTakenError as taken:
-            return self._ask("overwrite", str(taken.value), "Overwrite")
+        settings, name = Settings.parse(values), check_name(name)
+        self.catalog.reload_if_changed()
+        if name in self.catalog.own_names:
+            return self._ask("overwrite", name)
+        self.catalog.own.save(name, settings)
         return self._finish(f"Saved {name}.", name)
 
     @_show_errors
-    def _ask_rename(self, name: str) -> Updates:
-        name = self._check_own(name)
-        question = self._ask("rename", name, "Rename")
-        return {**question, self.new_name: gr.update(value=name, visible=True)}
-
-    @_show_errors
-    def _ask_delete(self, name: str) -> Updates:
-        name = self._check_own(name)
-        return self._ask("delete", name, "Delete")
+    def _ask_own(self, action: str, name: str) -> Updates:
+        name = name.strip()
+        check_exists(name, self.catalog.own_names)
+        return self._ask(action, name)
 
     @_show_errors
     def _confirm(self, pending: tuple[str, str], new_name: str, *values: Any) -> Updates:
@@ -125,7 +118,7 @@ class PresetPanel:
 
     @_show_errors
     def _import(self, upload: Any) -> Updates:
-        parsed = read_preset_file(read_bytes(Path(upload.name)))
+        parsed = read_preset_file(Path(upload.name))
         result = self.catalog.own.add(parsed.presets)
         return self._finish(_describe(result._replace(left_out={**result.left_out, **parsed.errors})))
 
@@ -139,12 +132,14 @@ class PresetPanel:
         )
         return {self.file: gr.update(value=str(path), visible=count > 0), self.message: _paragraph(text)}
 
-    def _ask(self, action: str, name: str, yes: str) -> Updates:
+    def _ask(self, action: str, name: str) -> Updates:
+        """Ask whether to overwrite, rename or delete a preset."""
+        yes = action.capitalize()
         return {
             self.pending: (action, name),
             self.question: gr.update(visible=True),
             self.question_text: _paragraph(f"{yes} {readable(name)}?"),
-            self.new_name: gr.update(visible=False),
+            self.new_name: gr.update(value=name, visible=action == "rename"),
             self.yes: gr.update(value=yes),
             self.message: "",
         }
@@ -154,18 +149,11 @@ class PresetPanel:
 
     def _finish(self, message: str, name: str | None = None) -> Updates:
         """Read the presets again and close the question. `name` is the preset to show from now on."""
-        self.catalog.reload()
+        self.catalog.reload_if_changed()
         updates = {**self._close_question(), self.message: _paragraph(message)}
         if name is not None:
             updates |= {self.name: name, self.preset: select(self.catalog.choices(), name)}
         return updates
-
-    def _check_own(self, name: str) -> str:
-        name = name.strip()
-        if name not in self.catalog.own_names:
-            own = ", ".join(self.catalog.own_names) or "none yet"
-            raise SettingsError("preset", name, f"must be one of your own presets: {own}")
-        return name
 
 
 def _paragraph(text: str) -> str:
@@ -178,7 +166,7 @@ def _button(label: str, elem_id: str, variant: str = "secondary") -> Any:
 
 def _describe(result: ImportResult) -> str:
     """Return what happened to imported presets, in one sentence each."""
-    added = ", ".join(first_few(result.added)) or "none"
-    renamed = [f"{readable(name)} is now {new}" for name, new in result.renamed.items()]
+    stored = ", ".join(first_few([*result.stored.values()])) or "none"
+    renamed = [f"{readable(name)} is now {new}" for name, new in result.stored.items() if new != name]
     left_out = [f"{readable(name)} was left out: {reason}" for name, reason in result.left_out.items()]
-    return ". ".join([f"Imported: {added}", *first_few(renamed), *first_few(left_out)]) + "."
+    return ". ".join([f"Imported: {stored}", *first_few(renamed), *first_few(left_out)]) + "."

@@ -1,6 +1,6 @@
 """The paper's figures (https://arxiv.org/abs/2309.11497), drawn and measured on the playground's model.
 
-registry.py         all figures by name; draw some or all of them: `python -m playground figures`
+registry.py         all figures by name; draw some or all of them: `python -m research figures`
 experiment.py       the model, prompts, steps and seed that all figures share
 results.py          the image and the claims of a figure; results.json
 markdown_tables.py  the tables of docs/analysis.md

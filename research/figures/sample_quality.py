@@ -37,7 +37,7 @@ STRENGTHS = {
     "SD1.5": BUILTIN["SD1.5"],
     "too much": Settings(b1=2, b2=2.4, s1=0.2, s2=0.2),
 }
-"""Settings from weak to too strong. "too much" is the README's example."""
+"""Settings from weak to too strong. "too much" is the example in docs/values.md."""
 
 
 COLUMNS = {

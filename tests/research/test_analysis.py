@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freeu import Settings
-from playground import __main__ as command_line
 from playground import model
+from research import __main__ as command_line
 from research import dataset
 from research.figures import (
     factor_sweeps,
@@ -35,6 +35,8 @@ from research.figures import (
 from research.figures.experiment import OFF, Experiment, choose_prompts
 from research.figures.results import Claim
 from research.figures.statistics import Interval
+
+pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 FOLDER = DOCS / "analysis"
@@ -200,7 +202,6 @@ def test_middle_block_features_separate_the_training_images_from_others(small):
 # the figures
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.FIGURES)
 def test_each_figure_is_drawn_and_measured(unfinished, tmp_path, monkeypatch, name):
     monkeypatch.setattr(sample_quality, "RESAMPLES", 3)
@@ -213,7 +214,6 @@ def test_each_figure_is_drawn_and_measured(unfinished, tmp_path, monkeypatch, na
     assert markdown_tables.claims_table(result).count("\n| ") >= len(result["claims"])
 
 
-@pytest.mark.slow
 def test_the_table_compares_off_with_both_versions(small, monkeypatch):
     monkeypatch.setattr(sample_quality, "RESAMPLES", 3)
     table = {row["variant"]: row for row in sample_quality.quality(small).table}
@@ -373,7 +373,6 @@ def test_the_page_shows_each_figure(name, title):
         assert image.width <= PHONE_WIDTH
 
 
-@pytest.mark.slow
 def test_the_results_are_those_of_the_shipped_model():
     """Measure one figure again with the configuration in results.json."""
     configuration = RESULTS["configuration"]

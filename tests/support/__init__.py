@@ -5,6 +5,7 @@ reference.py         FreeU from its definition, in float64 with an FFT
 other_tools.py       FreeU as other tools define it
 strategies.py        hypothesis strategies made from the table of parameters
 torch_versions.py    what differs between the versions of torch
+waiting.py           waiting with a limit
 memory.py            peak memory of a function
 client.py            a client of a WebUI's API
 jobs.py              jobs in the playground's host, without its API

@@ -11,6 +11,8 @@ import requests
 import webuiapi
 from PIL import Image
 
+from tests.support.waiting import SECONDS
+
 SMALL = {
     "prompt": "red apple",
     "seed": 1,
@@ -20,6 +22,8 @@ SMALL = {
     "sampler_name": "Euler",
     "cfg_scale": 3,
 }
+
+JSON = {"Content-Type": "application/json"}
 
 
 class _Api(webuiapi.WebUIApi):
@@ -35,6 +39,7 @@ class Client:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.api = _Api(baseurl=f"{self.url}/sdapi/v1")
+        self.api.session.request = functools.partial(self.api.session.request, timeout=SECONDS)
         self.api.session.headers["Connection"] = "close"  # servers close idle connections while a slow job runs
 
     def txt2img(self, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
@@ -47,16 +52,16 @@ class Client:
 
     def post(self, path: str, **body: Any) -> requests.Response:
         """Send a request; NaN and Infinity are sent as Python writes them."""
-        return requests.post(self.url + path, data=json.dumps(body), headers={"Content-Type": "application/json"})
+        return requests.post(self.url + path, data=json.dumps(body), headers=JSON, timeout=SECONDS)
 
     def save_preset(self, name: str, **body: Any) -> requests.Response:
         """Send a request to save a preset."""
         path = f"{self.url}/freeu/v1/presets/{quote(name, safe='')}"
-        return requests.put(path, data=json.dumps(body), headers={"Content-Type": "application/json"})
+        return requests.put(path, data=json.dumps(body), headers=JSON, timeout=SECONDS)
 
     def get(self, path: str, **more: Any) -> requests.Response:
         """Get a page or a route."""
-        return requests.get(self.url + path, **more)
+        return requests.get(self.url + path, **more, timeout=SECONDS)
 
     def plot(self, *axes: tuple[str, str], typed: bool = False, freeu: tuple[Any, ...] = (), **job: Any) -> Any:
         """Run an X/Y/Z plot of up to three (axis, values). Its images are the grid and then the cells.

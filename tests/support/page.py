@@ -8,6 +8,8 @@ import requests
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.support.waiting import SECONDS
+
 SHORT, LONG = 10_000, 60_000
 """Milliseconds that the page, and that an image, may take on a busy machine."""
 
@@ -70,7 +72,7 @@ class Tab:
     def image(self) -> Image.Image:
         """Return the first image of the gallery."""
         source = self.page.locator(f"#{self.name}_gallery img").first.get_attribute("src")
-        return Image.open(io.BytesIO(requests.get(source).content))
+        return Image.open(io.BytesIO(requests.get(source, timeout=SECONDS).content))
 
 
 def small(page):

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 USER, PASSWORD = "postgres", "secret-of-the-database"
-START_SECONDS = 30
+START_SECONDS, STOP_SECONDS = 60, 60
 
 
 def find_programs() -> Path | None:
@@ -45,7 +45,12 @@ class Server:
         password.chmod(0o644)  # the folder is closed to other users
         options = ["-D", "data", "-U", USER, "--auth", "scram-sha-256", "--pwfile", "password", "--encoding", "UTF8"]
         subprocess.run(
-            [self._programs / "initdb", *options], cwd=folder, check=True, stdout=subprocess.DEVNULL, **self._run_as
+            [self._programs / "initdb", *options],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=START_SECONDS,
+            **self._run_as,
         )
         self.port = _free_port()
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(folder)]
@@ -60,7 +65,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._process.send_signal(signal.SIGINT)  # ends the connections that are left
-        self._process.wait()
+        self._process.wait(STOP_SECONDS)
         self._log.close()
         self._folder.cleanup()
 
@@ -80,7 +85,13 @@ class Server:
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=USER, autocommit=True
+            host="127.0.0.1",
+            port=self.port,
+            user=USER,
+            password=PASSWORD,
+            dbname=USER,
+            autocommit=True,
+            connect_timeout=START_SECONDS,
         )
 
     def _wait_until_ready(self) -> None:

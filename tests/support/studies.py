@@ -10,10 +10,11 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from freeu import Settings
-from freeu.tune import storage as storages
+from freeu.tune import database
 from freeu.tune import study as studies
 from freeu.tune.plan import GRID, PERSON, Plan
 from freeu.tune.study import IMAGES, Study
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent.parent
 CONTRAST = "freeu.tune.scoring:contrast"
@@ -36,26 +37,35 @@ def plan(sampler="tpe", **changes):
 
 def make(url, folder, plan, trials=6):
     """Create a study named "freeu", whose images are in a folder."""
-    storage = storages.open_storage(url)
+    storage = database.open_storage(url)
     studies.create(storage, "freeu", plan, trials, 1)
     return load(url, folder)
 
 
 def load(url, folder):
     """Open the study like another process."""
-    return Study(storages.open_storage(url), "freeu", storages.open_artifacts(str(folder)))
+    return Study(database.open_storage(url), "freeu", database.open_artifacts(str(folder)))
+
+
+RUN = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("freeu", run_name="__main__", alter_sys=True)
+"""
+"""Like `python -m freeu`, and Ctrl-C works. A shell that runs the tests in the background lets processes ignore it."""
 
 
 def command(folder, *arguments):
     """Return the arguments of `subprocess` for `python -m freeu tune` that runs in `folder`."""
-    args = [sys.executable, "-W", "ignore", "-m", "freeu", "tune", *map(str, arguments)]
-    return {"args": args, "cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
+    args = [sys.executable, "-W", "ignore", "-c", RUN, "tune", *map(str, arguments)]
+    return {"args": args, "cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
 
 
 def run(folder, *arguments, **env):
+    """Run the command until it ends."""
     options = command(folder, *arguments)
     return subprocess.run(
-        **{**options, "env": {**options["env"], **env}}, capture_output=True, timeout=120, check=False
+        **{**options, "env": {**options["env"], **env}}, text=True, capture_output=True, timeout=SECONDS, check=False
     )
 
 

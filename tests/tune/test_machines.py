@@ -14,9 +14,11 @@ from optuna.trial import TrialState
 
 from freeu.tune.study import TAKEN
 from tests.support.studies import ROOT, attempts, check_all_drawn_once, command, load, make, plan
+from tests.support.waiting import SECONDS, running, wait_until
 
 TRIALS = 60
 STEPS = 60  # so that a trial takes about half a second
+ATTEMPTS = 20
 
 pytestmark = pytest.mark.slow
 
@@ -39,12 +41,12 @@ class Playground:
             args, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    def wait(self):
-        wait_until(self._answers, 60)
+    def wait_until_ready(self):
+        wait_until(self._answers)
 
     def stop(self):
         self.process.kill()
-        self.process.wait()
+        self.process.wait(SECONDS)
 
     def _answers(self):
         try:
@@ -53,41 +55,35 @@ class Playground:
             return False
 
 
-def wait_until(condition, seconds):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, condition
-        time.sleep(0.1)
-    return found
-
-
 def kill_in_mid_trial(worker, study):
     """Kill a worker while it draws, and return the trial. A stopped process is the only one whose trial stays.
 
     A trial without a heartbeat is not drawn yet: test_study.py tests the loss of its worker, which takes longer.
     """
-    while True:
+    for _ in range(ATTEMPTS):
         worker.send_signal(signal.SIGSTOP)
         running = {one.number for one in study.trials(TrialState.RUNNING) if one.user_attrs.get(TAKEN) == one.number}
         drawn = len(study.trials(TrialState.COMPLETE))
-        wait_until(lambda drawn=drawn: len(study.trials(TrialState.COMPLETE)) >= drawn + 4, 60)
+        wait_until(lambda drawn=drawn: len(study.trials(TrialState.COMPLETE)) >= drawn + 4)
         if left := running & {trial.number for trial in study.trials(TrialState.RUNNING)}:
             (lost,) = left
             worker.kill()
-            worker.wait()
+            worker.wait(SECONDS)
             return lost
         worker.send_signal(signal.SIGCONT)
         time.sleep(0.3)
+    pytest.fail("the worker was never drawing when it was stopped")
 
 
 @pytest.fixture
 def playgrounds(tmp_path):
-    both = [Playground(tmp_path), Playground(tmp_path)]
-    for playground in both:
-        playground.wait()
-    yield both
-    for playground in both:
-        playground.stop()
+    with ExitStack() as stack:
+        both = [Playground(tmp_path), Playground(tmp_path)]
+        for playground in both:
+            stack.callback(playground.stop)
+        for playground in both:
+            playground.wait_until_ready()
+        yield both
 
 
 def test_a_killed_worker_and_a_webui_that_is_started_again(server, playgrounds, tmp_path):
@@ -98,18 +94,16 @@ def test_a_killed_worker_and_a_webui_that_is_started_again(server, playgrounds, 
 
     def start_worker(playground):
         options = ("--storage", storage_url, "--study", "freeu", "--images", images, "--url", playground.url)
-        return subprocess.Popen(**command(tmp_path, "worker", *options), stderr=subprocess.PIPE)
+        return running(**command(tmp_path, "worker", *options), stderr=subprocess.PIPE)
 
     with ExitStack() as stack:
-        workers = [start_worker(playground) for playground in (first, second, second)]
-        for worker in workers:
-            stack.callback(worker.kill)
-        wait_until(lambda: len(study.trials(TrialState.COMPLETE)) >= 3, 120)
+        workers = [stack.enter_context(start_worker(playground)) for playground in (first, second, second)]
+        wait_until(lambda: len(study.trials(TrialState.COMPLETE)) >= 3)
         lost = kill_in_mid_trial(workers[2], study)
         first.stop()
-        wait_until(lambda: any(first.url in trial.user_attrs.get("error", "") for trial in study.trials()), 60)
+        wait_until(lambda: any(first.url in trial.user_attrs.get("error", "") for trial in study.trials()))
         first.start()
-        outputs = [worker.communicate(timeout=300)[1] for worker in workers[:2]]
+        outputs = [worker.communicate(timeout=SECONDS)[1] for worker in workers[:2]]
     assert [worker.returncode for worker in workers] == [0, 0, -signal.SIGKILL], outputs
     check_all_drawn_once(load(storage_url, images), TRIALS)
     failed = {trial.number for tries in attempts(study) for trial in tries[:-1]}

@@ -3,20 +3,24 @@
 import itertools
 import multiprocessing
 import subprocess
-import time
+from contextlib import ExitStack
+from datetime import timedelta
 
 import pytest
+from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import TrialState
 from PIL import Image
+from sqlalchemy.orm import Session
 
 from freeu.settings.parameter import SettingsError
-from freeu.tune import storage as storages
+from freeu.tune import database
 from freeu.tune import study as studies
 from freeu.tune.main import main
 from freeu.tune.plan import PERSON
 from freeu.tune.result import rank
 from freeu.tune.sampler import APART
-from tests.support.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan, run
+from tests.support.studies import CONTRAST, attempts, check_all_drawn_once, command, history, load, make, plan
+from tests.support.waiting import SECONDS, running, wait_until
 
 IMAGE = Image.new("RGB", (8, 8))
 PROCESSES = multiprocessing.get_context("spawn")
@@ -26,19 +30,31 @@ def numbers(study, state):
     return [trial.number for trial in study.trials(state)]
 
 
+def make_heartbeat_old(study):
+    """Move the only heartbeat so far into the past, as if the worker were lost. Return its new time."""
+    with Session(study.storage.engine) as session:
+        beat = session.query(TrialHeartbeatModel).one()
+        beat.heartbeat -= timedelta(seconds=database.GRACE_SECONDS + 10)
+        session.commit()
+        return beat.heartbeat
+
+
+def last_heartbeat(study):
+    with Session(study.storage.engine) as session:
+        return session.query(TrialHeartbeatModel).one().heartbeat
+
+
 @pytest.mark.parametrize("sampler", ["tpe", PERSON])
 def test_a_trial_whose_heartbeats_stop_is_queued_again(storage_url, tmp_path, monkeypatch, sampler):
-    """Heartbeats are as old as the database's clock says, which has whole seconds in SQLite."""
-    monkeypatch.setattr(storages, "GRACE_SECONDS", 1)
-    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 1)
     study, other = make(storage_url, tmp_path, plan(sampler)), load(storage_url, tmp_path)
-    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(database, "HEARTBEAT_SECONDS", 0.05)
     lost = study.take()
     with study.heartbeat(lost):
-        time.sleep(3)
+        old = make_heartbeat_old(study)
+        wait_until(lambda: last_heartbeat(study) > old)
         assert other.take().number != lost.number
         assert lost.number in numbers(study, TrialState.RUNNING)
-    time.sleep(3)
+    make_heartbeat_old(study)
     other.take()
     assert numbers(study, TrialState.FAIL) == [lost.number]
     copy = next(trial for trial in study.trials() if history(trial) == [lost.number])
@@ -116,14 +132,14 @@ def test_retries_are_bounded(tmp_path):
         study.fail(trial, "no luck", retry=True)
         tries.append(trial.number)
     first = [trial.number for trial in attempts(study)[0]]
-    assert len(first) == 1 + storages.MAX_RETRIES
+    assert len(first) == 1 + database.MAX_RETRIES
     assert len(study.failed()) == len(attempts(study))
     assert study.finished
 
 
 def test_interruptions_are_not_bounded(tmp_path):
     study = make(f"sqlite:///{tmp_path}/study.db", tmp_path, plan(), trials=1)
-    for _ in range(storages.MAX_RETRIES + 5):
+    for _ in range(database.MAX_RETRIES + 5):
         study.give_back(study.take())
     _take_all(f"sqlite:///{tmp_path}/study.db", tmp_path)
     check_all_drawn_once(study, len(attempts(study)))
@@ -142,7 +158,7 @@ def _take_all(url, folder):
 def test_processes_never_take_the_same_trial(storage_url, tmp_path):
     study = make(storage_url, tmp_path, plan(), trials=30)
     with PROCESSES.Pool(3) as pool:
-        taken = list(itertools.chain(*pool.starmap(_take_all, [(storage_url, tmp_path)] * 3)))
+        taken = list(itertools.chain(*pool.starmap_async(_take_all, [(storage_url, tmp_path)] * 3).get(SECONDS)))
     assert sorted(taken) == sorted(set(taken))
     check_all_drawn_once(study, 30)
 
@@ -151,7 +167,7 @@ def test_processes_never_take_the_same_trial(storage_url, tmp_path):
 def test_a_study_that_three_terminals_create_at_once_is_created_once(storage_url, tmp_path):
     """Its database has no tables before."""
     with PROCESSES.Pool(3) as pool:
-        pool.starmap(make, [(storage_url, tmp_path, plan(), 30)] * 3)
+        pool.starmap_async(make, [(storage_url, tmp_path, plan(), 30)] * 3).get(SECONDS)
     assert len(attempts(load(storage_url, tmp_path))) == 30
 
 
@@ -186,12 +202,15 @@ def test_more_trials_continue_a_study(tmp_path, monkeypatch):
     assert study.size == 6
 
 
-def test_no_password_of_a_database_is_printed(tmp_path):
+def test_no_password_of_a_database_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr(database, "OPEN_PAUSES", ())
     url = "postgresql://someone:secret@127.0.0.1:9/study"
-    found = run(tmp_path, "worker", "--storage", url, "--url", "http://127.0.0.1:9")
-    assert found.returncode == 2
-    assert "--storage must be the URL of a database that can be opened" in found.stderr
-    assert "secret" not in found.stderr
+    with pytest.raises(SystemExit) as end:
+        main(["worker", "--storage", url, "--url", "http://127.0.0.1:9"])
+    assert end.value.code == 2
+    printed = "".join(capsys.readouterr())
+    assert "--storage must be the URL of a database that can be opened" in printed
+    assert "secret" not in printed
 
 
 @pytest.mark.slow
@@ -199,8 +218,10 @@ def test_one_study_from_two_terminals(webui, tmp_path):
     """Both make the study in the same SQLite file, and draw with the same WebUI."""
     webui.seconds = 0.05
     options = ("--url", webui.url, "--score", CONTRAST, "--trials", 30, "--page", 0, "--prompt", "red apple")
-    terminals = [subprocess.Popen(**command(tmp_path, *options), stderr=subprocess.PIPE) for _ in range(2)]
-    outputs = [terminal.communicate(timeout=120)[1] for terminal in terminals]
+    with ExitStack() as stack:
+        started = [running(**command(tmp_path, *options), stderr=subprocess.PIPE) for _ in range(2)]
+        terminals = [stack.enter_context(one) for one in started]
+        outputs = [terminal.communicate(timeout=SECONDS)[1] for terminal in terminals]
     assert [terminal.returncode for terminal in terminals] == [0, 0], outputs
     folder = tmp_path / "freeu-tune"
     check_all_drawn_once(load(f"sqlite:///{folder}/study.db", folder / "images"), 30)

@@ -6,21 +6,20 @@ import time
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from freeu.tune import storage as storages
+from freeu.tune import client, database
 from freeu.tune import study as studies
-from freeu.tune import webui as client
 from freeu.tune import worker as workers
+from freeu.tune.client import Client, RefusedError
 from freeu.tune.scoring import load_score
 from freeu.tune.study import ERROR, Study
-from freeu.tune.webui import RefusedError, WebUI
 from freeu.tune.worker import Worker
 from tests.support import faulty
 from tests.support.faulty import JOB, SCHEMA, VALIDATE, FaultyWebUI
 from tests.support.studies import CONTRAST, attempts, check_all_drawn_once, make, plan
+from tests.support.waiting import SECONDS, wait_until
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def short_waits(monkeypatch):
 
 def start(study, webui, seconds=30):
     scores = [load_score(name) for name in study.plan.scores]
-    worker = Worker(study.copy(), WebUI(webui.url, seconds=seconds), scores, threading.Event())
+    worker = Worker(study.copy(), Client(webui.url, seconds=seconds), scores, threading.Event())
     worker.start()
     return worker
 
@@ -45,7 +44,7 @@ def start(study, webui, seconds=30):
 def draw(study, webui, seconds=30):
     """Draw until the worker ends, and return its error."""
     worker = start(study, webui, seconds)
-    worker.join(60)
+    worker.join(SECONDS)
     assert not worker.is_alive()
     return worker.error
 
@@ -75,10 +74,9 @@ def test_a_trial_is_tried_again_after_a_failure_of_the_webui(study, webui, fault
 def test_a_webui_that_is_too_slow_once(study, webui):
     webui.seconds = 1
     worker = start(study, webui, seconds=0.4)
-    while not study.trials(TrialState.FAIL):
-        time.sleep(0.05)
+    wait_until(lambda: study.trials(TrialState.FAIL))
     webui.seconds = 0
-    worker.join(60)
+    worker.join(SECONDS)
     check_all_drawn_once(study, 6)
     assert "no answer in time" in errors(study)[0]
 
@@ -86,14 +84,12 @@ def test_a_webui_that_is_too_slow_once(study, webui):
 def test_a_webui_that_is_gone_and_comes_back(study, webui):
     webui.seconds = 0.2
     worker = start(study, webui)
-    while len(webui.jobs) < 2:
-        time.sleep(0.02)
+    wait_until(lambda: len(webui.jobs) >= 2)
     webui.close()
-    while not study.trials(TrialState.FAIL):
-        time.sleep(0.05)
+    wait_until(lambda: study.trials(TrialState.FAIL))
     assert len(study.trials(TrialState.FAIL)) == 1, "no trial is taken for a WebUI that does not answer"
     again = FaultyWebUI(port=webui.port)
-    worker.join(60)
+    worker.join(SECONDS)
     again.close()
     assert again.jobs
     check_all_drawn_once(study, 6)
@@ -106,7 +102,7 @@ def test_a_webui_that_always_fails_does_not_use_up_the_retries(study, webui):
     webui.seconds = 0.1
     both = [start(study, broken), start(study, webui)]
     for worker in both:
-        worker.join(60)
+        worker.join(SECONDS)
     broken.close()
     check_all_drawn_once(study, 6)
     assert errors(study)
@@ -116,7 +112,7 @@ def test_a_study_ends_when_its_only_webui_always_fails(study, webui, monkeypatch
     webui.always[JOB] = faulty.OUT_OF_MEMORY
     monkeypatch.setattr(client, "LONGEST_DELAY", 0.05)
     assert draw(study, webui) is None
-    assert [len(tries) for tries in attempts(study)] == [1 + storages.MAX_RETRIES] * 6
+    assert [len(tries) for tries in attempts(study)] == [1 + database.MAX_RETRIES] * 6
     assert len(study.failed()) == 6
 
 
@@ -185,11 +181,10 @@ def test_a_trial_of_another_worker_is_left_to_it(study, webui):
     """The worker was asleep, and its trial was given away. It draws the others."""
     webui.seconds = 0.3
     worker = start(study, webui)
-    while not (running := study.trials(TrialState.RUNNING)):
-        time.sleep(0.02)
+    running = wait_until(lambda: study.trials(TrialState.RUNNING))
     study.storage.set_trial_state_values(running[0]._trial_id, TrialState.FAIL)
-    storages.RETRY(study.optuna, study.storage.get_trial(running[0]._trial_id))
-    worker.join(60)
+    database.RETRY(study.optuna, study.storage.get_trial(running[0]._trial_id))
+    worker.join(SECONDS)
     assert worker.error is None
     check_all_drawn_once(study, 6)
 
@@ -207,18 +202,18 @@ def test_a_trial_is_given_back_while_its_values_are_chosen(study, webui, monkeyp
 
     monkeypatch.setattr(Study, "take", take_slowly)
     worker = start(study, webui)
-    asking.wait(30)
+    assert asking.wait(SECONDS)
     worker.stop.set()
     worker.give_back()
     assert not study.trials(TrialState.RUNNING)
-    worker.join(30)
+    worker.join(SECONDS)
     monkeypatch.undo()
     assert draw(study, webui) is None
     check_all_drawn_once(study, 6)
 
 
 def test_heartbeats_go_on_after_the_database_failed(study, monkeypatch):
-    monkeypatch.setattr(storages, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(database, "HEARTBEAT_SECONDS", 0.05)
     beats = []
 
     def record(trial_id):
@@ -228,15 +223,14 @@ def test_heartbeats_go_on_after_the_database_failed(study, monkeypatch):
 
     monkeypatch.setattr(study.storage, "record_heartbeat", record)
     with study.heartbeat(study.take()):
-        end = time.monotonic() + 10
-        while len(beats) < 4 and time.monotonic() < end:
-            time.sleep(0.05)
-    assert len(beats) >= 4
+        wait_until(lambda: len(beats) >= 4)
 
 
 @pytest.fixture
 def bucket(monkeypatch):
     """A bucket of a server that speaks S3, found through AWS's environment variables."""
+    from moto.server import ThreadedMotoServer  # slow to import, also by workers that do not run this test
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -250,9 +244,9 @@ def bucket(monkeypatch):
 
 
 def test_images_in_s3(bucket, webui, tmp_path):
-    storage = storages.open_storage(f"sqlite:///{tmp_path}/study.db")
+    storage = database.open_storage(f"sqlite:///{tmp_path}/study.db")
     studies.create(storage, "freeu", plan(scores=[CONTRAST]), 4, 1)
-    study = Study(storage, "freeu", storages.open_artifacts(bucket))
+    study = Study(storage, "freeu", database.open_artifacts(bucket))
     assert draw(study, webui) is None
     check_all_drawn_once(study, 4)
     assert boto3.client("s3").list_objects_v2(Bucket="images")["KeyCount"] == 4

@@ -22,9 +22,11 @@ serve.enter()  # the host's modules are to be found from here on
 
 
 def pytest_itemcollected(item):
-    """Mark a test that opens a page as slow, unless it is the walk."""
-    if "browser" in item.fixturenames and not item.get_closest_marker("walk"):
-        item.add_marker("slow")
+    """Mark a test that opens a page, and as slow too unless it is the walk."""
+    if "browser" in item.fixturenames:
+        item.add_marker("browser")
+        if not item.get_closest_marker("walk"):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,9 +50,9 @@ def use_preset_file(path: Path) -> Iterator[UserPresets]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FreeU.catalog, "own", UserPresets(path))
-        FreeU.catalog.reload()
+        FreeU.catalog.reload_if_changed()
         yield FreeU.catalog.own
-    FreeU.catalog.reload()
+    FreeU.catalog.reload_if_changed()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests.support.page import INFOTEXT, Tab, choose, small
+from tests.support.waiting import SECONDS
 
 
 @pytest.mark.walk
@@ -15,13 +16,12 @@ def test_the_switch_turns_freeu_on_and_off(page, tab):
     tab.open()
     expect(tab.status).to_contain_text("b1, s1 on 3 blocks, b2, s2 on 2 blocks; steps 1 to 4 of 4")
     tab.set("b1", "1.5")
-    assert "FreeU b1: 1.5, FreeU s1: 0.9" in tab.generate(2)
-    assert "FreeU b1: 1.5" in tab.generate(1)
+    assert "FreeU s1: 0.9" in tab.generate(1, expected="FreeU b1: 1.5")
     on = tab.image()
     assert "FreeU b1: 1.5" in on.info["parameters"]
     assert on.tobytes() != off.tobytes()
     tab.switch.click()
-    assert "FreeU" not in tab.generate(3)
+    assert "FreeU" not in tab.generate(2)
     assert "FreeU" not in tab.generate(1)
     assert tab.image().tobytes() == off.tobytes()
 
@@ -159,7 +159,9 @@ def test_png_info_sends_the_settings_of_an_image(page, tab, tmp_path):
     tab.set("b1", "1.23")
     tab.generate(1)
     path = tmp_path / "image.png"
-    path.write_bytes(requests.get(page.locator("#txt2img_gallery img").first.get_attribute("src")).content)
+    path.write_bytes(
+        requests.get(page.locator("#txt2img_gallery img").first.get_attribute("src"), timeout=SECONDS).content
+    )
     page.reload()
     page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
     page.locator("#tabs > .tab-nav button", has_text="PNG Info").click()

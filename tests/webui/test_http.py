@@ -20,10 +20,11 @@ from freeu.settings.parameter import MAX_MESSAGE_LENGTH
 from freeu.settings.settings import TABLE
 from tests.support import strategies
 from tests.support.client import SMALL, Client, pixels, reason
+from tests.support.waiting import SECONDS
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
 FULL_LIST = [*Settings(**ON).to_dict().values(), False, False]
-NO_SETTINGS = "settings must be an object of names and values, or a list of 31"
+NO_SETTINGS = "settings must be an object of names and values, or a list of at least 29"
 LJLEB_LIST = [True, 0.5, 1.0, 0.0, "Version 1", 1.5, 0.5, 0, 0.5, 0, 1, 1.6, 0.2, 0, 0.5, 0, 1, 1, 1, 0, 0.5, 0, 1]
 LJLEB_OBJECT = {
     "start_ratio": 2,  # of SMALL's 4 steps
@@ -73,15 +74,14 @@ def test_freeu_changes_the_image_in_the_same_way_each_time(client, off):
 @pytest.mark.parametrize(
     ("payloads", "expected"),
     [
-        ([FULL_LIST, [*FULL_LIST, False, False]], ON),
-        ([[*FULL_LIST, False, False, 0.5]], {**ON, "keep_contrast": 0.5}),
+        ([FULL_LIST, FULL_LIST[:-2], [*FULL_LIST, 0.5]], ON),
         ([[{"preset": "SD1.5"}], [{"preset": "SD1.5", "version": 2}]], presets.BUILTIN["SD1.5"].to_dict()),
         (
             [LJLEB_LIST, [LJLEB_OBJECT], [{**LJLEB_OBJECT, "version": "Version 1"}]],
             {**ON, "version": "1", "start": 0.5},
         ),
     ],
-    ids=["list", "longer list", "preset", "ljleb"],
+    ids=["list", "preset", "ljleb"],
 )
 def test_every_form_of_a_payload_gives_the_same_image(client, payloads, expected):
     image = pixels(client.txt2img(expected))
@@ -218,7 +218,7 @@ def test_a_refused_job_writes_one_line(playground, caplog):
 def test_a_job_with_any_payload_uses_its_settings_or_is_refused(client, off):
     """No image ignores a payload, and the next job is unchanged."""
 
-    @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @hypothesis_settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
     @given(strategies.payloads.map(lambda payload: payload if isinstance(payload, list) else [payload]))
     def check(args):
         try:
@@ -267,15 +267,13 @@ def _parse(args):
     ],
 )
 def test_samplers(client, sampler):
-    """A window without a step changes nothing; FreeU is active at both calls of a second-order step, or at none."""
+    """FreeU is active at both steps, at the first one, or at none."""
     if sampler not in client.samplers:
         pytest.skip(f"this WebUI has no sampler {sampler}")
-    off, on = (pixels(client.txt2img(args, sampler_name=sampler)) for args in (False, ON))
-    assert on != off
-    assert pixels(client.txt2img({**ON, "start": 0.5, "stop": 0.5}, sampler_name=sampler)) == off
-    half = pixels(client.txt2img({**ON, "stop": 0.5}, sampler_name=sampler))
-    assert half not in (on, off)
-    assert pixels(client.txt2img(False, sampler_name=sampler)) == off
+    settings = (ON, {**ON, "stop": 0.5}, False)
+    both, first, off = (pixels(client.txt2img(args, sampler_name=sampler, steps=2)) for args in settings)
+    assert both != first
+    assert off not in (both, first)
 
 
 @pytest.mark.usefixtures("off_is_unchanged")
@@ -460,7 +458,9 @@ def test_validate_names_the_invalid_field(client, body, field):
     [b"", b"null", b'"\\ud800"', b"[1]", b"NaN", b"\xff", b"{", b"[" * 100_000, b"1" * 5000, b'{"settings": 1e999}'],
 )
 def test_validate_answers_any_other_body_with_an_error(client, body):
-    answer = requests.post(f"{client.url}/freeu/v1/validate", data=body, headers={"Content-Type": "application/json"})
+    answer = requests.post(
+        f"{client.url}/freeu/v1/validate", data=body, headers={"Content-Type": "application/json"}, timeout=SECONDS
+    )
     assert answer.status_code in (400, 422)
     assert "error" in answer.json() or "message" in answer.json() or "detail" in answer.json()
 
@@ -546,7 +546,9 @@ def test_a_preset_name_that_is_not_allowed_is_refused(client, saved, name):
 @pytest.mark.parametrize("name", ["%ED%A0%80", "%FF", "a%E5%A4"], ids=["lone surrogate", "byte", "half a character"])
 def test_a_preset_name_that_is_not_utf_8_is_refused(client, saved, name):
     before = client.get("/freeu/v1/presets").json()
-    answer = requests.put(f"{client.url}/freeu/v1/presets/{name}", json={"settings": {}, "overwrite": True})
+    answer = requests.put(
+        f"{client.url}/freeu/v1/presets/{name}", json={"settings": {}, "overwrite": True}, timeout=SECONDS
+    )
     assert answer.status_code == 422
     assert answer.json()["message"].startswith("preset name must be UTF-8 in the address, got ")
     assert client.get("/freeu/v1/presets").json() == before
@@ -577,7 +579,7 @@ def test_saving_invalid_settings_names_the_field_and_changes_nothing(client, sav
 @pytest.mark.parametrize("body", [b"", b"null", b'"\\ud800"', b"[1]", b"\xff", b"{", b"[" * 100_000])
 def test_saving_any_other_body_is_an_error(client, saved, body):
     path, headers = f"{client.url}/freeu/v1/presets/{OTHER}x", {"Content-Type": "application/json"}
-    assert requests.put(path, data=body, headers=headers).status_code in (400, 422)
+    assert requests.put(path, data=body, headers=headers, timeout=SECONDS).status_code in (400, 422)
     assert f"{OTHER}x" not in client.get("/freeu/v1/presets").json()["presets"]
 
 

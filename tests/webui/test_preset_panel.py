@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from freeu import Settings
 from freeu.user_presets import UserPresets
+from freeu.webui.preset_panel import PresetPanel
 from freeu.webui.script import FreeU
 from tests.files import FORGE, LJLEB
 from tests.support.client import Client
@@ -21,7 +22,7 @@ SOFT = Settings(b1=1.15, s1=0.95, curve="0:0, 1:1", width2=0.25, clock="noise")
 def own(empty_presets):
     """The user's preset file, with one preset."""
     empty_presets.save("soft", SOFT)
-    FreeU.catalog.reload()
+    FreeU.catalog.reload_if_changed()
     return empty_presets
 
 
@@ -90,6 +91,28 @@ def _answers_blur(response):
 
 def presets_in(own):
     return own.read().presets
+
+
+@pytest.mark.usefixtures("playground")
+def test_the_panel_asks_before_it_overwrites_or_deletes(own):
+    """Without a browser. Another process saves a preset that this one has not read."""
+    with gr.Blocks():
+        panel = PresetPanel(FreeU.catalog, str, gr.Dropdown([]))
+    values = list(Settings(b1=1.5).to_dict().values())
+    UserPresets(own.path).save("new", SOFT)
+    questions = [panel._save(" new ", *values), panel._ask_own("rename", " new"), panel._ask_own("delete", "new")]
+    for question, action in zip(questions, ("overwrite", "rename", "delete"), strict=True):
+        assert question[panel.pending] == (action, "new")
+        assert question[panel.question_text] == f"<p>{action.capitalize()} new?</p>"
+        assert presets_in(own) == {"soft": SOFT, "new": SOFT}
+    assert panel._confirm(("overwrite", "new"), "", *values)[panel.message] == "<p>Saved new.</p>"
+    taken = panel._confirm(("rename", "new"), "soft", *values)
+    assert "preset name must not be the name of an existing preset" in taken[panel.message]
+    assert panel.pending not in taken, "the question stays open"
+    assert panel._confirm(("rename", "new"), "newer", *values)[panel.message] == "<p>Renamed new to newer.</p>"
+    assert presets_in(own) == {"soft": SOFT, "newer": Settings(b1=1.5)}
+    assert panel._confirm(("delete", "newer"), "", *values)[panel.message] == "<p>Deleted newer.</p>"
+    assert presets_in(own) == {"soft": SOFT}
 
 
 def test_a_saved_preset_is_shown_on_both_tabs(panel, own):
@@ -202,9 +225,8 @@ def test_deleting_a_preset_that_the_other_tab_shows(panel):
     expect(panel.page.locator(".toast-body, .toast-wrap .error")).to_have_count(0)
 
 
-@pytest.mark.parametrize("name", ["", "sdxl", "a, b", "x" * 61])
-def test_an_invalid_name_shows_an_error_and_saves_nothing(panel, own, name):
-    panel.name_box.fill(name)
+def test_an_invalid_name_shows_an_error_and_saves_nothing(panel, own):
+    panel.name_box.fill("sdxl")
     panel.press("save")
     expect(panel.message).to_contain_text("preset name must have 1 to 60 visible characters")
     assert presets_in(own) == {"soft": SOFT}
@@ -294,12 +316,12 @@ def test_export_and_import(panel, own, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("presets.json", LJLEB.replace("mine", "soft"), "Imported: soft (2), plain. soft is now soft (2)."),
+        ("presets.json", LJLEB.replace("mine", "soft"), "Imported: soft 2, plain. soft is now soft 2."),
         ("freeu_presets.py", FORGE, "Imported: mine, late."),
         (
             "freeu_presets.py",
             FORGE.replace("1.2, 1.4", "9, 1.4"),
-            "Imported: late. mine was left out: b1 must be between -1 and 3, got 9",
+            "Imported: late. mine was left out: b1 must be between -1 and 3, got '9'",
         ),
         ("presets.json", "{", "a preset file must be JSON"),
         (

@@ -4,8 +4,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
-import requests
 import torch
 from fastapi import FastAPI
 from modules.infotext_utils import parse_generation_parameters
@@ -20,6 +20,7 @@ from freeu.webui.script import keep_initial_values_float
 from tests.support.client import SMALL, Client
 from tests.support.jobs import our_script, run
 from tests.support.unets import hooks_on
+from tests.support.waiting import SECONDS
 
 # Comments
 
@@ -48,9 +49,8 @@ class Engine(torch.nn.Module):
 def test_an_unsupported_model_has_a_comment(host, job, monkeypatch):
     model = host.shared.sd_model.model
     monkeypatch.setitem(model._modules, "diffusion_model", Engine(model.diffusion_model))
-    assert (
-        "FreeU changed nothing: FreeU needs a UNet with ldm's decoder blocks, got Engine" in run(host, job({})).comments
-    )
+    comments = run(host, job({})).comments
+    assert "FreeU changed nothing: FreeU needs a U-Net (SD 1, SD 2, SDXL); this model, Engine, has none" in comments
 
 
 def test_an_engine_that_replaces_the_unet_has_a_comment(host, job, monkeypatch):
@@ -278,24 +278,27 @@ def test_without_a_page_the_api_is_complete_and_needs_the_password(playground, p
     from playground import serve
 
     body = {**SMALL, "alwayson_scripts": {"freeu": {"args": [{"b1": 1.5}]}}}
-    with serve.start(api_auth=f"you:other,me:{password}", api_only=True) as locked:
+    with (
+        serve.start(api_auth=f"you:other,me:{password}", api_only=True) as locked,
+        httpx.Client(timeout=SECONDS) as web,
+    ):
         for path in ("schema", "presets"):
-            assert requests.get(f"{locked.url}/freeu/v1/{path}").status_code == 401
-            assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("me", "wrong")).status_code == 401
-            assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("you", password)).status_code == 401
-            assert requests.get(f"{locked.url}/freeu/v1/{path}", auth=("me", password)).status_code == 200
+            assert web.get(f"{locked.url}/freeu/v1/{path}").status_code == 401
+            assert web.get(f"{locked.url}/freeu/v1/{path}", auth=("me", "wrong")).status_code == 401
+            assert web.get(f"{locked.url}/freeu/v1/{path}", auth=("you", password)).status_code == 401
+            assert web.get(f"{locked.url}/freeu/v1/{path}", auth=("me", password)).status_code == 200
         validate = f"{locked.url}/freeu/v1/validate"
-        assert requests.post(validate, json={"settings": {}}).status_code == 401
-        assert requests.post(validate, json={"settings": {}}, auth=("me", password)).status_code == 200
+        assert web.post(validate, json={"settings": {}}).status_code == 401
+        assert web.post(validate, json={"settings": {}}, auth=("me", password)).status_code == 200
         preset = f"{locked.url}/freeu/v1/presets/new"
         for auth in (None, ("me", "wrong"), ("you", password)):
-            assert requests.put(preset, json={"settings": {}}, auth=auth).status_code == 401
+            assert web.put(preset, json={"settings": {}}, auth=auth).status_code == 401
         assert not empty_presets.path.exists()
-        assert requests.put(preset, json={"settings": {}}, auth=("me", password)).status_code == 200
+        assert web.put(preset, json={"settings": {}}, auth=("me", password)).status_code == 200
         assert list(empty_presets.read().presets) == ["new"]
-        answer = requests.post(f"{locked.url}/sdapi/v1/txt2img", json=body, auth=("me", password)).json()
+        answer = web.post(f"{locked.url}/sdapi/v1/txt2img", json=body, auth=("me", password)).json()
         assert "FreeU b1: 1.5" in answer["info"]
-        scripts = requests.get(f"{locked.url}/sdapi/v1/script-info", auth=("me", password)).json()
+        scripts = web.get(f"{locked.url}/sdapi/v1/script-info", auth=("me", password)).json()
         plot = next(s for s in scripts if s["name"] == "x/y/z plot")
         assert "[FreeU] b1" in plot["args"][0]["choices"]
     playground.reload_ui()

@@ -1,21 +1,21 @@
 """`python -m freeu tune` with the playground as the WebUI: choices in a browser become a preset."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import requests
 
 pytest.importorskip("optuna_dashboard", reason="the environment of Forge has no tune")
+
+from tests.support.studies import command, run
+from tests.support.waiting import SECONDS, running
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent.parent
 JOB = (
     "--prompt",
     "red apple",
@@ -31,27 +31,13 @@ JOB = (
 CHOICES = 3
 
 
-def tune(folder, *arguments):
-    """Return the arguments of `subprocess` for a command that runs in `folder`."""
-    command = [sys.executable, "-W", "ignore", "-m", "freeu", "tune", *arguments]
-    return {"args": command, "cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
-
-
-def run(folder, *arguments):
-    return subprocess.run(check=False, **tune(folder, *arguments), capture_output=True, timeout=300)
-
-
 @contextmanager
-def running(folder, *arguments):
+def serving(folder, *arguments):
     """Run the command until the block ends, then press Ctrl-C. Yields the page's address."""
-    with subprocess.Popen(**tune(folder, *arguments), stderr=subprocess.PIPE) as process:
-        try:
-            yield next(
-                found[0] for line in process.stderr if (found := re.search(r"http://[\d.:]+/dashboard\S+", line))
-            )
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+    with running(**command(folder, *arguments), stderr=subprocess.PIPE) as process:
+        yield next(found[0] for line in process.stderr if (found := re.search(r"http://[\d.:]+/dashboard\S+", line)))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=SECONDS)
     assert process.returncode == 0
 
 
@@ -69,7 +55,7 @@ def choose_worst(page, times):
 
 
 def test_choices_in_a_browser_become_a_preset(playground, browser, tmp_path):
-    with running(tmp_path, "--url", playground.url, "--page", "0", *JOB) as address:
+    with serving(tmp_path, "--url", playground.url, "--page", "0", *JOB) as address:
         page = browser.new_page()
         page.goto(address)
         choose_worst(page, CHOICES)
@@ -82,7 +68,7 @@ def test_choices_in_a_browser_become_a_preset(playground, browser, tmp_path):
     saved = run(tmp_path, "best", "--save", "found", "--url", playground.url)
     assert saved.returncode == 0, saved.stderr
     assert "saved as the preset found" in saved.stdout
-    presets = requests.get(f"{playground.url}/freeu/v1/presets").json()["presets"]
+    presets = requests.get(f"{playground.url}/freeu/v1/presets", timeout=SECONDS).json()["presets"]
     assert settings.items() <= presets["found"]["settings"].items()
     again = run(tmp_path, "best", "--save", "found", "--url", playground.url)
     assert again.returncode == 2
@@ -116,7 +102,7 @@ def test_of_several_best_trials_one_is_saved(playground, tmp_path):
     assert f"--save must come with --trial, because several are best: {', '.join(numbers)}" in saved.stderr
     last = ("best", "--trial", numbers[-1], "--save", "one of several", "--url", playground.url)
     assert run(tmp_path, *last).returncode == 0
-    assert "one of several" in requests.get(f"{playground.url}/freeu/v1/presets").json()["presets"]
+    assert "one of several" in requests.get(f"{playground.url}/freeu/v1/presets", timeout=SECONDS).json()["presets"]
     missing = run(tmp_path, "best", "--trial", "99")
     assert "--trial must be the number of a finished trial, got 99" in missing.stderr
 

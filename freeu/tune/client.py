@@ -31,7 +31,7 @@ class RefusedError(Exception):
     """The WebUI does not accept the request. The same request would be refused again."""
 
 
-class WebUI:
+class Client:
     """A WebUI with the FreeU extension, started with `--api`.
 
     url: may contain the login of `--api-auth`, as in http://name:password@127.0.0.1:7860. The attribute does not.
@@ -59,7 +59,7 @@ class WebUI:
         name: str | None = self._request("GET", "/freeu/v1/presets")["automatic"]
         return name
 
-    def complete(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return all settings that `settings` means. Raises SettingsError if the WebUI does not accept them."""
         response = self._send("POST", "/freeu/v1/validate", {"settings": dict(settings)})
         if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
@@ -114,18 +114,18 @@ class WebUI:
         raise (UnavailableError if response.is_server_error else RefusedError)(message)
 
 
-def wait_for_answer(webuis: Sequence[WebUI], stop: threading.Event) -> WebUI | None:
+def wait_for_answer(clients: Sequence[Client], stop: threading.Event) -> Client | None:
     """Return the first WebUI that answers; None if `stop` is set before. Raises RefusedError."""
     for delay in pauses():
         if stop.is_set():
             break
-        for webui in webuis:
+        for client in clients:
             try:
-                webui.schema()
+                client.schema()
             except UnavailableError as error:
                 log.warning("%s; next attempt in %.0f s", error, delay)
             else:
-                return webui
+                return client
         stop.wait(delay)
     return None
 
