@@ -103,9 +103,9 @@ def test_png_text_after_the_pixels_is_read():
         {"parameters": json.dumps(swarmui(freeuapplyto="Refiner"))},
         {"parameters": json.dumps({**swarmui(freeuapplyto="Both"), "sui_extra_data": {"unused_parameters": [
             "freeuversion", "freeublockone"]}})},
-        {"parameters": infotext("Integrated FreeU Enabled: False")},
         {"prompt": json.dumps(comfyui("None")), "workflow": json.dumps(comfyui_page("FreeU"))},
         {"prompt": json.dumps({"1": {"class_type": "SeargeFreeU", "inputs": {"freeu_mode": "disabled"}}})},
+        {"prompt": json.dumps({"1": {"class_type": "Loader", "inputs": {"enable_freeu": False, "freeu_b1": 1.3}}})},
         {"workflow": json.dumps(comfyui_page("KSampler"))},
         {"workflow": json.dumps(comfyui_page("FreeU_V2", mode=4))},
         {"parameters": "[" * 5000, "prompt": "{", "invokeai_graph": "null"},
@@ -262,6 +262,9 @@ def test_missing_values_of_swarmui_are_its_defaults():
         ({"prompt": json.dumps(comfyui_chain(("FreeU (Advanced)", {"target_block": "all"})))}, "FreeU (Advanced)"),
         ({"prompt": json.dumps(comfyui_chain(("FreeU_V2_timestepadd", FACTORS)))}, "FreeU_V2_timestepadd"),
         ({"prompt": json.dumps(SEARGE)}, "SeargeFreeU"),
+        ({"prompt": json.dumps({"1": {"class_type": "Loader", "inputs": {"freeu_enabled": True}}, "2": WITH_TEXT})},
+         "Loader"),
+        ({"prompt": json.dumps({"1": {"class_type": "Sampler", "inputs": {"freeu": 1, "freeu_s1": 0}}})}, "Sampler"),
         ({"workflow": json.dumps(comfyui_page("KSampler", "FreeU_V2"))}, "FreeU_V2"),
         ({"invokeai_workflow": json.dumps({"nodes": [{"id": "1", "type": "invocation", "data": {"type": "freeu"}}],
                                            "edges": []})}, "freeu"),
@@ -345,6 +348,7 @@ REQUESTS = {
     "Fooocus, initial values": ({"image_number": 1, "freeu_enabled": True}, BUILTIN["Forge default"]),
     "Fooocus-API": ({"prompt": "a", "advanced_params": {**FLAT, "sampler_name": "euler"}}, Settings()),
     "Fooocus-API, off": ({"prompt": "a", "advanced_params": {**FLAT, "freeu_enabled": False}}, Settings(enabled=False)),
+    "off, in a program's metadata": ({"steps": 20, "cfg": 7, "freeu": False}, Settings(enabled=False)),
     "off in whichever tool": ({**FLAT, "freeu_enabled": 0}, Settings(enabled=False)),
     "reForge, keys and values": ({"Steps": "20", **FLAT}, Settings()),
     "SD.Next, override_settings": ({"override_settings": {"freeu_enabled": True, "freeu_b1": 1.3}}, LEVELS),
@@ -430,8 +434,8 @@ def test_error_names_the_tools_that_write_the_same_names():
      "freeu_enabled: 0, freeu_b1: 1.3", "Integrated FreeU Enabled: off", "FUM_enabled: 0, FUM_b1: 1.3", "FreeU: "],
 )  # fmt: skip
 def test_off_in_other_words_is_off(keys):
-    detected = read_file(infotext(keys).encode())
-    assert detected is None or not detected.settings.enabled
+    assert not read_file(infotext(keys).encode()).settings.enabled
+    assert not read_file(json.dumps({"steps": 20, **parse_parameters(infotext(keys))}).encode()).settings.enabled
 
 
 @pytest.mark.parametrize("keys", ["FreeU b1: 0", "FreeU s2: 0", "FreeU keep contrast: 0"])

@@ -11,7 +11,7 @@ from typing import Any
 from freeu.compat import unreadable
 from freeu.compat.factors import FACTORS, settings_from_factors
 from freeu.compat.node_graph import Link, Node, acting_node, objects
-from freeu.compat.switch import says_off
+from freeu.compat.switch import is_switch, says_off
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
 
@@ -66,7 +66,7 @@ def _from_nodes(nodes: Mapping[str, Node]) -> Settings | None:
     freeu = [name for name, kind in kinds.items() if unreadable.is_freeu(kind)]
     samplers = [n for n, node in nodes.items() if SAMPLER_NAME.search(kinds[n]) or SAMPLER_INPUTS & set(_inputs(node))]
     links = list(_links(nodes))
-    name = acting_node(freeu, samplers, links) or _node_without_model(freeu, nodes, links)
+    name = acting_node(freeu, samplers, links) or _unfollowed_node(nodes, links)
     if name is None:
         return None
     if kinds[name] not in VERSIONS:
@@ -76,12 +76,17 @@ def _from_nodes(nodes: Mapping[str, Node]) -> Settings | None:
     return settings_from_factors(inputs, linked, version=VERSIONS[kinds[name]])
 
 
-def _node_without_model(freeu: Sequence[str], nodes: Mapping[str, Node], links: Sequence[Link]) -> str | None:
-    """Return a FreeU node of another author that changes no model itself, as in Searge-SDXL, unless it is off."""
+def _unfollowed_node(nodes: Mapping[str, Node], links: Sequence[Link]) -> str | None:
+    """Return a node with FreeU of its own, unless it is off: a loader with `freeu_b1`, Searge-SDXL's stream of data."""
     with_model = {link.target for link in links if link.is_model}
-    for name in freeu:
-        is_off = any(unreadable.is_freeu(field) and says_off(value) for field, value in _inputs(nodes[name]).items())
-        if name not in with_model and nodes[name]["class_type"] not in VERSIONS and not is_off:
+    for name, node in nodes.items():
+        kind, inputs = node["class_type"], _inputs(node)
+        is_own = any(map(unreadable.is_freeu, inputs)) or (unreadable.is_freeu(kind) and name not in with_model)
+        if (
+            is_own
+            and kind not in VERSIONS
+            and not any(is_switch(field) and says_off(inputs[field]) for field in inputs)
+        ):
             return name
     return None
 

@@ -9,9 +9,9 @@ from typing import Any
 _OFF = re.compile(r"|0+(\.0*)?|false|no|none|null|off|disabled?", re.IGNORECASE)
 
 _SWITCH = re.compile(
-    r"(hires )?freeu|.*freeu (is )?(enabled?|active|on|strength)|(enable|use) freeu|fum enabled", re.IGNORECASE
+    r"(hires )?freeu|.*freeu (is )?(enabled?|active|on|strength|mode)|(enable|use) freeu|fum enabled", re.IGNORECASE
 )
-"""Keys that turn FreeU on and off, with spaces in place of `_`. The 0 of any other key is a number."""
+"""With spaces in place of `_`."""
 
 
 def says_off(value: Any) -> bool:
@@ -19,10 +19,11 @@ def says_off(value: Any) -> bool:
     return _OFF.fullmatch(str(value).strip()) is not None
 
 
+def is_switch(key: str) -> bool:
+    """Return True for a key that turns FreeU on and off. The 0 of any other key is a number."""
+    return _SWITCH.fullmatch(key.replace("_", " ")) is not None
+
+
 def unify_switches(infotext: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same keys and values, with `False` in place of each switch that says off in other words."""
-    return {key: "False" if _is_switch(key) and says_off(value) else value for key, value in infotext.items()}
-
-
-def _is_switch(key: str) -> bool:
-    return _SWITCH.fullmatch(key.replace("_", " ")) is not None
+    return {key: "False" if is_switch(key) and says_off(value) else value for key, value in infotext.items()}

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from freeu.compat.switch import says_off
+from freeu.compat.switch import is_switch, says_off
 from freeu.settings.infotext import DIAGNOSTICS_KEY, Infotext
 from freeu.settings.parameter import SettingsError
+from freeu.settings.settings import Settings
 
 WORKFLOW_CHUNKS = {"workflow": "prompt", "invokeai_workflow": "invokeai_graph"}
 """The texts of an image with a page's workflow, and the text that says better what ran."""
@@ -31,12 +32,17 @@ def error(where: str, name: str, advice: str = "Copy its four factors by hand") 
     return SettingsError(f"FreeU in {where}", name, "must be in a form that can be read", advice)
 
 
-def from_infotext(infotext: Infotext) -> None:
-    """Raise SettingsError for a key about FreeU, unless its value says that it is off."""
-    for key, value in infotext.items():
-        named = is_freeu(key) or key == "FUM_enabled"
-        if named and key != DIAGNOSTICS_KEY and not says_off(value):
-            raise error("the settings", key)
+def from_infotext(infotext: Infotext) -> Settings | None:
+    """Return None without a key about FreeU, and Settings that are off if a switch says so.
+
+    Raises SettingsError for any other key, unless its value says that it is off.
+    """
+    keys = [key for key in infotext if (is_freeu(key) or key == "FUM_enabled") and key != DIAGNOSTICS_KEY]
+    if any(is_switch(key) and says_off(infotext[key]) for key in keys):
+        return Settings(enabled=False)
+    if on := [key for key in keys if not says_off(infotext[key])]:
+        raise error("the settings", on[0])
+    return None
 
 
 def from_workflow(workflow: Any) -> None:

@@ -1,5 +1,6 @@
 """The script in the stand-in host: its comments, its jobs, its page and its API."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tests.support.client import SMALL, Client
 from tests.support.jobs import our_script, run
 from tests.support.unets import hooks_on
 from tests.support.waiting import SECONDS
+
+ROOT = Path(__file__).parents[2]
 
 # Comments
 
@@ -166,6 +169,15 @@ def test_ui_returns_one_control_per_parameter(host):
         ids = [control.elem_id for control in controls]
         assert len(set(ids)) == len(ARGUMENTS)
         assert all(("img2img" if our_script(runner).is_img2img else "txt2img") in elem_id for elem_id in ids)
+
+
+def test_the_ids_in_the_docs_are_those_of_the_page(host):
+    """Config-Presets does not load with an id that does not exist."""
+    text = (ROOT / "docs" / "other-extensions.md").read_text("utf-8")
+    ids = re.findall(r"^script_txt2img_freeu_.*$", text, re.MULTILINE)
+    controls = our_script(host.scripts.scripts_txt2img).controls
+    assert len(ids) > 10
+    assert set(ids) <= {control.elem_id for control in controls}
 
 
 @pytest.mark.parametrize("bad", ["", "much", None, []])
