@@ -48,7 +48,7 @@ class Client:
 
     def img2img(self, image: Image.Image, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
         """Run a small img2img job."""
-        return self.api.img2img(images=[image], **{**SMALL, "steps": 8, **job}, alwayson_scripts=_scripts(freeu))
+        return self.api.img2img(images=[image], **{**SMALL, **job}, alwayson_scripts=_scripts(freeu))
 
     def post(self, path: str, **body: Any) -> requests.Response:
         """Send a request; NaN and Infinity are sent as Python writes them."""
