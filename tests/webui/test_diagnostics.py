@@ -33,7 +33,7 @@ from tests.test_hooks import call
 from tests.unets import hooks_on, inputs, shared
 from tests.webui.client import pixels
 from tests.webui.test_browser import Tab, page, small
-from tests.webui.test_script import host, job, run
+from tests.webui.test_script import Engine, host, job, run
 
 ON = {"b1": 1.5, "s1": 0.5}
 NEUTRAL = {"b1": 1, "s1": 1, "b2": 1, "s2": 1}
@@ -413,11 +413,17 @@ def test_a_failed_comparison_keeps_the_image_and_has_a_comment(host, job, monkey
     assert len(processed.images) == len(processed.infotexts) == 2
 
 
-def test_a_job_without_decoder_blocks_has_a_comment_and_no_plot(host, job, monkeypatch):
-    monkeypatch.setattr(host.sd_unet, "current_unet", host.shared.sd_model.model.diffusion_model)
-    processed = run(host, job({**ON, "plot": True}))
+@pytest.mark.parametrize("replaced", ["by an engine", "without decoder blocks"])
+def test_a_job_without_decoder_blocks_has_a_comment_and_no_plot(host, job, monkeypatch, replaced):
+    unet = host.shared.sd_model.model.diffusion_model
+    if replaced == "by an engine":
+        monkeypatch.setattr(host.sd_unet, "current_unet", unet)
+    else:
+        monkeypatch.setitem(host.shared.sd_model.model._modules, "diffusion_model", Engine(unet))
+    processed = run(host, job({**ON, **BOTH}))
     assert "there is nothing to plot" in processed.comments
-    assert len(processed.images) == 1
+    assert len(processed.images) == 2
+    assert processed.extra_generation_params[DIAGNOSTICS_KEY] == {"pairs": [[0, 1]], "plots": []}
 
 
 def test_masks_among_the_images_keep_their_place(host, job):
