@@ -68,11 +68,9 @@ def decoder_blocks(unet: nn.Module, stage_map: str = "channels") -> list[Decoder
 
 
 def _check_ldm(unet: nn.Module) -> LdmUNet:
-    missing = [name for name in LdmUNet.__annotations__ if not hasattr(unet, name)]
-    if missing:
-        raise UnsupportedUNetError(
-            f"FreeU needs a UNet with ldm's decoder blocks, got {type(unet).__name__} without {', '.join(missing)}"
-        )
+    if not all(hasattr(unet, name) for name in LdmUNet.__annotations__):
+        model = type(unet).__name__
+        raise UnsupportedUNetError(f"FreeU needs a U-Net (SD 1, SD 2, SDXL); this model, {model}, has none")
     return cast(LdmUNet, unet)
 
 
