@@ -11,8 +11,8 @@ from torch import nn
 from freeu import Recorder, Settings, UnsupportedUNetError, attach
 from freeu.core.unet import decoder_blocks
 from tests import unets
-from tests.diffusers_unets import KANDINSKY, SHAPES, build, call, call_edited, conditions, shared
 from tests.reference import freeu_edit
+from tests.support.diffusers_unets import KANDINSKY, SHAPES, build, call, call_edited, conditions, shared
 from tests.test_hooks import ALL_STAGES, KEPT, RICH
 from tests.torch_versions import TORCH_2_1
 from tests.unets import hooks_on

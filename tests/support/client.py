@@ -90,6 +90,13 @@ class Client:
         return next(s for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])
 
     @functools.cached_property
+    def upscaler(self) -> str:
+        """The name of an upscaler for hires. fix. Forge Neo has none of latents."""
+        routes = ("latent-upscale-modes", "upscalers")
+        names = [found["name"] for route in routes for found in self.get(f"/sdapi/v1/{route}").json()]
+        return next(name for name in names if name != "None")
+
+    @functools.cached_property
     def samplers(self) -> set[str]:
         """The names of the samplers."""
         return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers").json()}

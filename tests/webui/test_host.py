@@ -106,7 +106,16 @@ def encode(image: Image.Image) -> str:
 
 @pytest.mark.parametrize(
     ("sampler", "number"),
-    [("Euler", 6), ("Euler a", 6), ("DPM++ 2M", 6), ("DDIM", 6), ("Heun", 11), ("PLMS", 7), ("UniPC", 7)],
+    [
+        ("Euler", 6),
+        ("Euler a", 6),
+        ("DPM++ 2M", 6),
+        ("DDIM", 6),
+        ("Heun", 11),
+        ("PLMS", 7),
+        ("UniPC", 7),
+        ("RK3 Euler", 12),
+    ],
 )
 def test_each_sampler_calls_the_model_as_often_as_the_real_one(sampler: str, number: int) -> None:
     seen = calls(sampler_name=sampler)
@@ -117,6 +126,7 @@ def test_each_sampler_calls_the_model_as_often_as_the_real_one(sampler: str, num
 def test_the_sampling_step_lags() -> None:
     assert [step for step, *_ in calls(sampler_name="Euler")] == [0, 0, 1, 2, 3, 4]
     assert [step for step, *_ in calls(sampler_name="Heun")] == [0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert [step for step, *_ in calls(sampler_name="RK3 Euler")] == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4]
 
 
 def test_the_adaptive_sampler_calls_the_model_more_often_than_expected() -> None:

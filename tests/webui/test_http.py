@@ -242,6 +242,7 @@ def _parse(args):
         "PLMS",
         "UniPC",
         "DPM adaptive",
+        "RK3 Euler",
         "Adaptive Heun",
         "Restart",
     ],
@@ -258,7 +259,7 @@ def test_samplers(client, sampler):
 
 @pytest.mark.usefixtures("off_is_unchanged")
 def test_passes_of_hires_fix(client):
-    hires = {"enable_hr": True, "hr_scale": 2, "hr_upscaler": "Latent", "denoising_strength": 0.7, "steps": 2}
+    hires = {"enable_hr": True, "hr_scale": 2, "hr_upscaler": client.upscaler, "denoising_strength": 0.7, "steps": 2}
     results = {
         name: pixels(client.txt2img(args, **hires))
         for name, args in {

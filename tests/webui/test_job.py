@@ -25,7 +25,8 @@ class Processing:
 
 
 def params(p, step=0, steps=10, order=1):
-    return SimpleNamespace(denoiser=SimpleNamespace(p=p, step=step, steps=steps, total_steps=order * steps))
+    denoiser = SimpleNamespace(p=p, sampler=None, step=step, steps=steps, total_steps=order * steps)
+    return SimpleNamespace(denoiser=denoiser, sampling_step=0)
 
 
 def output(unet):
