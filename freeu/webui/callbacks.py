@@ -16,6 +16,7 @@ from freeu.settings.settings import TABLE, Settings
 from freeu.webui import host, status
 from freeu.webui.gradio_compat import UNCHANGED, select, set_choices, warn
 from freeu.webui.preset_catalog import AUTOMATIC, CUSTOM, PresetCatalog
+from freeu.webui.refusal import FreeUSettingsError
 
 DEFAULT_STEPS = 20.0
 """Sampling steps if the host's slider is not known."""
@@ -149,9 +150,9 @@ def _paste_value(name: str, infotext: Infotext) -> Value | None:
     """
     try:
         settings = _parse_pasted(infotext)
-    except SettingsError:
+    except SettingsError as error:
         if name == "enabled":
-            raise
+            raise FreeUSettingsError(error) from None
         return None
     if settings is None:
         return False if name == "enabled" else None

@@ -107,9 +107,8 @@ def _scripts(freeu: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def reason(answer: requests.Response) -> str:
-    """Return why a job was refused: `errors` in AUTOMATIC1111, `message` in Forge."""
-    body = answer.json()
-    return body.get("errors") or body["message"]
+    """Return why a job was refused."""
+    return str(answer.json()["detail"])
 
 
 def pixels(result: webuiapi.WebUIApiResult) -> list[bytes]:

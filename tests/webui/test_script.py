@@ -16,6 +16,7 @@ from freeu.core.hooks import Session
 from freeu.settings.settings import TABLE
 from freeu.webui import callbacks
 from freeu.webui.job import HookManager, Job
+from freeu.webui.script import keep_initial_values_float
 from tests.support.client import SMALL, Client
 from tests.support.jobs import Engine, our_script, run
 from tests.support.unets import hooks_on
@@ -175,6 +176,22 @@ def test_ui_returns_one_control_per_parameter(host):
         ids = [control.elem_id for control in controls]
         assert len(set(ids)) == len(ARGUMENTS)
         assert all(("img2img" if our_script(runner).is_img2img else "txt2img") in elem_id for elem_id in ids)
+
+
+@pytest.mark.parametrize("bad", ["", "much", None, []])
+def test_a_bad_initial_value_of_ui_config_json_is_named_and_the_others_are_floats(host, monkeypatch, caplog, bad):
+    """The host converts a pasted value to the type of the initial value."""
+    script = our_script(host.scripts.scripts_txt2img)
+    kinds = zip(script.controls, ARGUMENTS.values(), strict=True)
+    sliders = [control for control, argument in kinds if argument.kind == "number"]
+    for slider in sliders:
+        monkeypatch.setattr(slider, "value", bad if slider is sliders[0] else 1)
+    keep_initial_values_float(None, None)
+    values = [slider.value for slider in sliders]
+    assert values == [bad, *[1.0] * (len(values) - 1)]
+    assert {type(value) for value in values[1:]} == {float}
+    [record] = caplog.records
+    assert record.getMessage() == f"ui-config.json: the initial value of b1 must be a number, got {bad!r}"
 
 
 def test_ui_runs_again_for_the_initial_values_in_the_api(host):
