@@ -13,7 +13,7 @@ from freeu.webui import host as freeu_host
 from freeu.webui.callbacks import PENDING, Callbacks
 from freeu.webui.preset_catalog import AUTOMATIC
 from freeu.webui.script import FreeU
-from tests.unets import hooks_on
+from tests.support.unets import hooks_on
 from tests.webui.client import Client, pixels
 from tests.webui.test_script import host, job, run
 
