@@ -1,7 +1,5 @@
 """What only Forge and Forge Neo do: models loaded late or without a U-Net, a compiled U-Net, another X/Y/Z plot."""
 
-# ruff: noqa: F401, F811  (fixtures)
-
 import numpy as np
 import pytest
 import requests
@@ -13,9 +11,9 @@ from freeu.webui import host as freeu_host
 from freeu.webui.callbacks import PENDING, Callbacks
 from freeu.webui.preset_catalog import AUTOMATIC
 from freeu.webui.script import FreeU
+from tests.support.client import Client, pixels
+from tests.support.jobs import run
 from tests.support.unets import hooks_on
-from tests.webui.client import Client, pixels
-from tests.webui.test_script import host, job, run
 
 ON = {"b1": 1.5, "s1": 0.5, "b2": 1.6, "s2": 0.2}
 
