@@ -23,6 +23,9 @@ DEFAULT_STEPS = 20.0
 
 MAX_PASTED_STEPS = 9999
 
+PENDING = "The model is loaded with the next image."
+"""The status line of a WebUI that loads the chosen checkpoint late."""
+
 
 class Callbacks:
     """The callbacks of one tab.
@@ -62,9 +65,12 @@ class Callbacks:
         return set_choices(self._choices_with(preset))
 
     def fill(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
-        """Return what `refresh` returns, and the values of the chosen preset. CUSTOM has no values of its own."""
+        """Return what `refresh` returns, and the values of the chosen preset.
+
+        CUSTOM has no values of its own, and AUTOMATIC has none before the model is loaded.
+        """
         unchanged = [UNCHANGED] * (len(TABLE) - 1)
-        if preset == CUSTOM:
+        if preset == CUSTOM or (preset == AUTOMATIC and host.is_model_pending()):
             return (*self.refresh(preset, steps, *values), *unchanged)
         settings = self.catalog.available().get(preset)
         if settings is None:
@@ -108,7 +114,10 @@ class Callbacks:
         known = None if self.is_img2img else status.known_steps(steps or DEFAULT_STEPS)
         shares = status.run_strengths(settings, known)
         try:
-            line = status.describe(settings, host.loaded_unet(), host.model_family(), known, shares)
+            if host.is_model_pending():
+                line = PENDING
+            else:
+                line = status.describe(settings, host.loaded_unet(), host.model_family(), known, shares)
         except UnsupportedUNetError as error:
             return error_line(f"FreeU has no effect: {error}")
         graph = html.escape(json.dumps(status.graph(settings, known, shares)))
