@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import io
 import threading
 import types
 from contextlib import ExitStack
@@ -206,6 +207,18 @@ def test_close_also_ends_freeu_on_a_copy_of_the_unet(unet):
     assert call(copied, *inputs()).equal(on)
     session.close()
     assert call(copied, *inputs()).equal(off)
+
+
+@pytest.mark.parametrize("clock", ["step", "noise"])
+def test_a_unet_that_is_pickled_during_a_session_has_no_freeu_in_it(unet, clock):
+    off, on = off_and_on(unet)
+    with attach(unet, STRONG.replace(clock=clock)):
+        file = io.BytesIO()
+        torch.save(unet, file)
+        assert call(unet, *inputs()).equal(on)
+    assert b"freeu" not in file.getvalue()
+    file.seek(0)
+    assert call(torch.load(file, weights_only=False), *inputs()).equal(off)
 
 
 def test_channels_last(unet):

@@ -8,10 +8,11 @@ edits them in place.
 
 from __future__ import annotations
 
+import copy
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -185,7 +186,20 @@ def _compilable(hook: _BlockHook) -> Callable[..., Any]:
     return cast(Callable[..., Any], sys.modules["torch._dynamo"].disable(hook))
 
 
-class _BlockHook:
+class _Hook:
+    """A hook that belongs to a session. A UNet that is pickled, or saved whole, has a hook without effect instead."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # Of the standard library, so that the file is loaded without FreeU. It takes any arguments and returns None.
+        return getattr, (nullcontext(), "__exit__")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Hook:
+        copied = type(self).__new__(type(self))
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
+
+
+class _BlockHook(_Hook):
     """Forward pre-hook that edits the input of a decoder block while its session is open."""
 
     def __init__(self, session: weakref.ref[Session], block: DecoderBlock) -> None:
@@ -209,7 +223,7 @@ class _BlockHook:
         return ((joined, *args[1:]), kwargs) if args else (args, {**kwargs, name: joined})
 
 
-class _ClockHook:
+class _ClockHook(_Hook):
     """Forward pre-hook that reads the timestep of each call of the UNet.
 
     ldm: `forward(x, timesteps, ...)`, a tensor of shape (B,). diffusers: `forward(sample, timestep, ...)`, a number or

@@ -152,7 +152,7 @@ def _paste_value(name: str, infotext: Infotext) -> Value | None:
         settings = _parse_pasted(infotext)
     except SettingsError as error:
         if name == "enabled":
-            raise FreeUSettingsError(error) from None
+            raise FreeUSettingsError(*error.args) from None
         return None
     if settings is None:
         return False if name == "enabled" else None

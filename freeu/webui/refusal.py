@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 class FreeUSettingsError(SettingsError, HTTPException):
     """A SettingsError that the API answers with status 422. The page shows its name before the message."""
 
-    def __init__(self, error: SettingsError) -> None:
-        super().__init__(error.field, error.value, error.rule, error.advice)
+    def __init__(self, field: str, value: object, rule: str, advice: str = "") -> None:
+        super().__init__(field, value, rule, advice)
         # Hosts look for these among the attributes of the object itself.
         self.status_code, self.detail, self.headers = 422, str(self), None
 
@@ -40,7 +40,7 @@ def as_refusal() -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        raise FreeUSettingsError(error) from None
+        raise FreeUSettingsError(*error.args) from None
 
 
 class _RaiseError:
@@ -85,4 +85,4 @@ def withdraw(p: Any) -> None:
 
 
 def _as_http(error: Exception) -> Exception:
-    return FreeUSettingsError(error) if isinstance(error, SettingsError) else error
+    return FreeUSettingsError(*error.args) if isinstance(error, SettingsError) else error
