@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from freeu import Settings, to_infotext
-from freeu.compat.request import to_request
+from freeu import Settings, arguments, to_infotext
 
 ROOT = Path(__file__).parent.parent
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "docs", "emoji*", "out", "training", "freeu-tune")
@@ -85,7 +84,7 @@ def test_the_extra_is_the_list_of_requirements(installed):
 def test_what_needs_no_other_package_works_without_any(installed):
     infotext = "Steps: 20, " + ", ".join(f"{key}: {value}" for key, value in to_infotext(Settings(b1=1.2)).items())
     (installed.environment / "infotext.txt").write_text(infotext)
-    assert json.loads(installed.run("freeu", "convert", "infotext.txt")) == to_request(Settings(b1=1.2))
+    assert json.loads(installed.run("freeu", "convert", "infotext.txt")) == arguments.to_script(Settings(b1=1.2))
     code = "import freeu; print(freeu.__file__); print(freeu.Settings(b1=1.2).b1)"
     file, b1 = installed.run("python", "-c", code).splitlines()
     assert Path(file).is_relative_to(installed.environment)
