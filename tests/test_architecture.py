@@ -53,6 +53,7 @@ LIBRARIES = {
     "freeu.diagnostics.charts": {"matplotlib", "PIL"},
     "freeu.tune": {"httpx", "jinja2", "matplotlib", "numpy", "optuna", "optuna_dashboard", "PIL", "sqlalchemy", "tqdm"},
     "freeu.webui": {"torch", "numpy", "gradio", "fastapi", "modules"},
+    "freeu.webui.api": {"fastapi", "starlette"},
 }
 """The libraries that each part of freeu may import; a module that has an entry of its own needs only that one."""
 
