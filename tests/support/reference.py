@@ -36,7 +36,7 @@ def filter_skip(skip: Tensor, s: float, high: float = 1.0, cutoff: float = 0.0, 
     """Return filtered skip features of shape (B, C, H, W), float64: equations 5 to 8, as in the authors' code."""
     spectrum = torch.fft.fftshift(torch.fft.fftn(skip.double(), dim=(-2, -1)), dim=(-2, -1))
     low = low_mask(*skip.shape[-2:], cutoff, mask)
-    spectrum = spectrum * torch.where(low, s, high).double()
+    spectrum = spectrum * (low.double() * s + (~low).double() * high)
     return torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=(-2, -1)), dim=(-2, -1)).real
 
 
