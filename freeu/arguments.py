@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from freeu.compat import ljleb
-from freeu.settings.parameter import Parameter, SettingsError, parse_value
+from freeu.settings.parameter import NUMBER, Parameter, SettingsError, parse_value
 from freeu.settings.settings import TABLE, Settings
 
 SCRIPT = "freeu"
@@ -88,11 +88,12 @@ def _read(args: Sequence[Any], presets: Mapping[str, Settings], steps: int) -> t
         is_ljleb = ljleb.is_request(values)
         settings = ljleb.from_request(values, steps) if is_ljleb else Settings.parse(values, presets)
         return settings, {**initial, **outputs}
-    if ljleb.is_list(args):
-        return ljleb.from_list(args[: ljleb.LIST_LENGTH]), {}
+    if ljleb.is_list(args) and len(args) < len(TABLE):
+        return ljleb.from_list(args), {}
     if args != [False] and 0 < len(args) < len(TABLE):
         rule = f"must be an object of names and values, or a list of at least {len(TABLE)} values"
         raise SettingsError("settings", args, rule, "A shorter list may be meant for another tool")
+    _check_order(args)
     return _read_list(args or [False])
 
 
@@ -100,6 +101,24 @@ def _read_list(args: Sequence[Any]) -> tuple[Settings, dict[str, Any]]:
     values, outputs = _separate(dict(zip(ARGUMENTS, args, strict=False)))
     # An infotext in a request has no extra outputs.
     return Settings.parse(values), {name: value for name, value in outputs.items() if value is not None}
+
+
+def _check_order(args: Sequence[Any]) -> None:
+    """Raise SettingsError for a list whose values are of other types than ours: it has another order."""
+    for position, (name, value) in enumerate(zip(ARGUMENTS, args, strict=False), 1):
+        if not _has_type(ARGUMENTS[name].kind, value):
+            rule = f"must be a list in the order of this release, whose value {position} is {name}"
+            advice = "If the job was put in a queue before an update, empty the queue and put it there again"
+            raise SettingsError("settings", args, rule, advice)
+
+
+def _has_type(kind: str, value: Any) -> bool:
+    """Return True for a value of the type of a kind of parameter. API clients send numbers and switches as text too."""
+    if isinstance(value, bool):
+        return kind == "switch"
+    if isinstance(value, (int, float)):
+        return kind in ("number", "choice")
+    return value is None or (isinstance(value, str) and (kind != "number" or bool(NUMBER.fullmatch(value.strip()))))
 
 
 def _without_filling(args: Sequence[Any]) -> list[Any]:

@@ -42,12 +42,12 @@ def run_serve(options: argparse.Namespace) -> None:
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("playground").setLevel(logging.INFO)
-    serve.run(options.port, options.api_auth, options.nowebui)
+    serve.run(options.port, options.api_auth, options.nowebui, options.forge)
 
 
 def run_words(options: argparse.Namespace) -> None:
     """List the words that prompts may contain."""
-    sys.stdout.write(f"{', '.join(model.load().text.words)}\n")
+    sys.stdout.write(f"{', '.join(model.load_words())}\n")
 
 
 def _add_demo_options(command: argparse.ArgumentParser) -> None:
@@ -65,6 +65,7 @@ def _add_serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=whole_number(1, 65535), default=7860)
     command.add_argument("--api-auth", type=_credentials, metavar="NAME:PASSWORD", help="Protect the API.")
     command.add_argument("--nowebui", action="store_true", help="Serve the API without the page.")
+    command.add_argument("--forge", action="store_true", help="Behave like Forge Neo, not like AUTOMATIC1111.")
 
 
 def _add_settings_options(command: argparse.ArgumentParser) -> None:

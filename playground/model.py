@@ -115,9 +115,16 @@ def save(model: TextToImage, path: Path) -> None:
         save_file(tensors, temporary, metadata={"words": json.dumps(model.text.words)})
 
 
+def load_words(path: Path = WEIGHTS) -> list[str]:
+    """Return the words that prompts may contain, without loading the model."""
+    with safe_open(path, framework="pt") as file:
+        words: list[str] = json.loads(file.metadata()["words"])
+    return words
+
+
 def load(path: Path = WEIGHTS) -> TextToImage:
     """Load the trained model in float32 on the CPU, in evaluation mode."""
+    model = TextToImage(load_words(path))
     with safe_open(path, framework="pt") as file:
-        model = TextToImage(json.loads(file.metadata()["words"]))
         model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})
     return model.eval().requires_grad_(False)

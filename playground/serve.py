@@ -30,21 +30,23 @@ def enter() -> None:
 
 
 @contextmanager
-def start(port: int | None = None, api_auth: str | None = None, api_only: bool = False) -> Iterator[Host]:
+def start(
+    port: int | None = None, api_auth: str | None = None, api_only: bool = False, forge: bool = False
+) -> Iterator[Host]:
     """Run a server in a thread until the block ends, by default on any free port."""
     enter()
     from playground.webui_host import Host  # needs `modules`, which `enter` makes importable, and gradio is slow
 
-    host = Host(port, api_auth, api_only)
+    host = Host(port, api_auth, api_only, forge)
     try:
         yield host
     finally:
         host.close()
 
 
-def run(port: int, api_auth: str | None = None, api_only: bool = False) -> None:
+def run(port: int, api_auth: str | None = None, api_only: bool = False, forge: bool = False) -> None:
     """Serve until Ctrl-C. `api_auth` is name:password, or several separated by commas."""
-    with start(port, api_auth, api_only) as host:
+    with start(port, api_auth, api_only, forge) as host:
         log.info("serving on %s", host.url)
         try:
             threading.Event().wait()

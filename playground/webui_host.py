@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from modules import script_callbacks, scripts, shared, ui
+from modules import _forge, script_callbacks, scripts, shared, ui
 from modules._app import app_options
 from modules.api.api import Api
 from modules.call_queue import queue_lock
@@ -25,12 +25,19 @@ LIMIT_SECONDS = 60
 
 
 class Host:
-    """A running server. `app` is its FastAPI application, `demo` its page or None with `api_only`."""
+    """A running server. `app` is its FastAPI application, `demo` its page or None with `api_only`.
 
-    def __init__(self, port: int | None = None, api_auth: str | None = None, api_only: bool = False) -> None:
+    With `forge`, this process behaves like Forge Neo from now on, else like AUTOMATIC1111.
+    """
+
+    def __init__(
+        self, port: int | None = None, api_auth: str | None = None, api_only: bool = False, forge: bool = False
+    ) -> None:
         self.port = port or _free_port()
         self.api_auth = api_auth
         self.api_only = api_only
+        if forge != shared.cmd_opts.forge:
+            _forge.use(forge)
         self.demo: Any = None
         self.app: Any = None
         self._stop: Callable[[], object] = lambda: None
@@ -69,6 +76,7 @@ class Host:
             server_name=ADDRESS, server_port=self.port, prevent_thread_lock=True, quiet=True, app_kwargs=app_options()
         )
         self._stop = partial(self.demo.close, verbose=False)
+        _forbid_other_sites(self.app)
         Api(self.app, queue_lock)
 
     def _serve_api(self) -> None:
@@ -77,6 +85,12 @@ class Host:
         Api(self.app, queue_lock)
         script_callbacks.before_ui_callback()
         self._stop = _serve(self.app, self.port)
+
+
+def _forbid_other_sites(app: Any) -> None:
+    """Undo gradio's permission for the pages of every site to use the server, as the WebUI does."""
+    app.user_middleware = [item for item in app.user_middleware if item.cls.__name__ != "CORSMiddleware"]
+    app.middleware_stack = app.build_middleware_stack()
 
 
 def _free_port() -> int:

@@ -220,6 +220,33 @@ def test_invalid_arguments_are_rejected_by_name(args, field):
     assert field in str(error.value)
 
 
+OLD = [False, *DEFAULTS[1:]]
+"""A job of a queue, with FreeU off."""
+
+
+@pytest.mark.parametrize("on", [False, True])
+@pytest.mark.parametrize(
+    "args",
+    [
+        [False, *OLD[:-1]],  # a control was added after the first
+        *([*OLD[:place], 0.5, *OLD[place:-1]] for place in (2, 6, 9, 12)),  # a slider was removed since
+        *([*OLD[:place], *OLD[place + 1 :], False] for place in (2, 6, 8, 28)),  # a slider was added since
+        [*OLD[1:], False],
+        ["Euler", 20, *OLD[:-2]],  # another extension has more controls now
+        [*OLD[3:], "", [], {}],
+        [0.5, 0.5, 0.5, 0.5, *OLD[1:28]],
+    ],
+    ids=str,
+)
+def test_a_list_in_another_order_is_refused_as_one(args, on):
+    """Agent Scheduler stores jobs as lists. An update can change the place of each control."""
+    args = [on if value is False else value for value in args]
+    assert len(args) == len(ARGUMENTS)
+    message = r"^settings must be a list in the order of this release, whose value \d+ is .* empty the queue"
+    with pytest.raises(SettingsError, match=message):
+        parse(*args)
+
+
 @given(st.lists(strategies.junk, max_size=len(TABLE)) | strategies.payloads.map(lambda payload: [payload]))
 def test_any_arguments_give_valid_settings_or_a_settings_error(args):
     try:

@@ -77,6 +77,34 @@ def test_keeping_the_contrast_of_flat_features_is_finite(h, version, b, dtype):
         assert [rms(image) for image in out] == pytest.approx([rms(image) for image in h], rel=1e-3)
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("magnitude", [1e-35, 1e-24, 1e19, 1e36])
+def test_contrast_of_features_whose_squares_float32_lacks_is_kept(version, magnitude):
+    h = features(2, 8, 5, 6) * magnitude
+    out = scale_backbone_(h.clone(), 1.5, version=version, keep_contrast=1.0)
+    assert [rms(image) for image in out] == pytest.approx([rms(image) for image in h], rel=1e-6)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("b", [0.1, 1.5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_keeping_the_contrast_of_the_largest_features_gives_no_nan(version, b, dtype):
+    h = features(2, 8, 5, 6).sign().to(dtype) * torch.finfo(dtype).max
+    h[:, :, 0] = 0
+    assert not scale_backbone_(h.clone(), b, version=version, keep_contrast=1.0).isnan().any()
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+def test_an_infinity_changes_only_its_pixel(version, dtype):
+    h = features(2, 8, 5, 6).to(dtype)
+    h[0, 1, 2, 3] = torch.inf
+    out = scale_backbone_(h.clone(), 1.5, version=version, keep_contrast=1.0)
+    infinite = torch.zeros(2, 8, 5, 6, dtype=torch.bool)
+    infinite[0, :, 2, 3] = True
+    assert out[~infinite].isfinite().all()
+
+
 @given(st.integers(1, 2000), shares, shares)
 def test_window_has_its_share_of_channels_and_wraps(count, offset, width):
     marked = torch.zeros(count, dtype=torch.int)

@@ -105,6 +105,7 @@ def test_png_text_after_the_pixels_is_read():
             "freeuversion", "freeublockone"]}})},
         {"parameters": infotext("Integrated FreeU Enabled: False")},
         {"prompt": json.dumps(comfyui("None")), "workflow": json.dumps(comfyui_page("FreeU"))},
+        {"prompt": json.dumps({"1": {"class_type": "SeargeFreeU", "inputs": {"freeu_mode": "disabled"}}})},
         {"workflow": json.dumps(comfyui_page("KSampler"))},
         {"workflow": json.dumps(comfyui_page("FreeU_V2", mode=4))},
         {"parameters": "[" * 5000, "prompt": "{", "invokeai_graph": "null"},
@@ -126,6 +127,19 @@ GUIDER = {
     **comfyui_chain(FREEU, ("BasicGuider", {"conditioning": ["9", 0]}), sampler="BasicScheduler"),
     "4": {"class_type": "SamplerCustomAdvanced", "inputs": {"guider": ["2", 0], "sigmas": ["3", 0], "noise": ["5", 0]}},
     "5": {"class_type": "RandomNoise", "inputs": {"noise_seed": 1}},
+}
+TWO_MODELS = [
+    {**GUIDER, "2": {"class_type": "DualModelGuider", "inputs": {"model": ["1", 0], "model_negative": ["0", 0]}}},
+    {**GUIDER, "2": {"class_type": "DualModelGuider", "inputs": {"model": ["0", 0], "model_negative": ["1", 0]}}},
+    {**GUIDER, "2": {"class_type": "AutoGuidanceCFGGuider", "inputs": {"good_model": ["1", 0], "bad_model": ["6", 0]}}},
+    {**comfyui_chain(FREEU),
+     "2": {"class_type": "ModelMergeSimple", "inputs": {"model1": ["1", 0], "model2": ["0", 0]}},
+     "3": {"class_type": "KSampler", "inputs": {"model": ["2", 0]}}},
+]  # fmt: skip
+SEARGE = {
+    "1": {"class_type": "SeargeFreeU", "inputs": {"freeu_mode": "custom", **FACTORS, "freeu_version": "version 2"}},
+    "2": {"class_type": "SeargeGenerationParameters", "inputs": {"data": ["1", 0], "seed": 1}},
+    "3": {"class_type": "SeargeMagicBox", "inputs": {"data": ["2", 0]}},
 }
 LORA = {"class_type": "LoraLoader", "inputs": {"model": ["1", 0], "clip": ["0", 1]}}
 TEXT = {"class_type": "CLIPTextEncode", "inputs": {"clip": ["3", 1]}}
@@ -218,6 +232,8 @@ def test_comfyui_node_that_nothing_uses_is_ignored(edge):
         (comfyui_reader.from_graph, {**comfyui("FreeU"), "6": WITHOUT}, "FreeU node 5", ALL_SAMPLERS),
         (comfyui_reader.from_graph, comfyui_chain(FREEU, SWITCH),
          "node after FreeU", "must have an input for a model"),
+        *((comfyui_reader.from_graph, graph, "node 2", "must have FreeU in all of its models, these are without it")
+          for graph in TWO_MODELS),
         (invokeai_reader.from_graph, invokeai(b2="much"), "b2", IN_RANGE),
         (swarmui_reader.from_parameters, swarmui(**SWARMUI, freeuskipone=9), "s1", IN_RANGE),
         (swarmui_reader.from_parameters, APPLIES_TO_BASE, "freeuapplyto", "must be Both"),
@@ -245,6 +261,7 @@ def test_missing_values_of_swarmui_are_its_defaults():
          "FreeU Backbone Scales"),
         ({"prompt": json.dumps(comfyui_chain(("FreeU (Advanced)", {"target_block": "all"})))}, "FreeU (Advanced)"),
         ({"prompt": json.dumps(comfyui_chain(("FreeU_V2_timestepadd", FACTORS)))}, "FreeU_V2_timestepadd"),
+        ({"prompt": json.dumps(SEARGE)}, "SeargeFreeU"),
         ({"workflow": json.dumps(comfyui_page("KSampler", "FreeU_V2"))}, "FreeU_V2"),
         ({"invokeai_workflow": json.dumps({"nodes": [{"id": "1", "type": "invocation", "data": {"type": "freeu"}}],
                                            "edges": []})}, "freeu"),
@@ -259,7 +276,8 @@ def test_freeu_that_cannot_be_read_is_named(texts, seen):
 
 WORDS = (
     "nodes edges links type inputs class_type seed model b1 source destination node_id sui_image_params freeuapplyto "
-    "args freeu alwayson_scripts steps init_images override_settings freeu_enabled 5"
+    "args freeu alwayson_scripts steps init_images override_settings advanced_params freeu_enabled "
+    "freeu_b1 input info 5"
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.sampled_from(["5", "FreeU", "freeu", "1.2", ""]),
@@ -283,6 +301,9 @@ def test_infotext_is_read_as_it_was_written(prompt, keys):
     text = f"{prompt}\n{', '.join(f'{key}: {value}' for key, value in written.items())}"
     assert parse_parameters(text) == keys if keys else True
 
+
+FLAT = {f"freeu_{name}": value for name, value in {"enabled": True, **FACTORS}.items()}
+QUEUE_ITEM = [3, "id", comfyui("FreeU_V2"), {"extra_pnginfo": {"workflow": comfyui_page("FreeU")}}, ["9"]]
 
 REQUESTS = {
     "ours": ({"preset": "SDXL gentle", "start": 0.2}, BUILTIN["SDXL gentle"].replace(start=0.2)),
@@ -314,14 +335,37 @@ REQUESTS = {
         {"alwayson_scripts": {"FreeU Integrated": {"args": [False]}, "freeu": {"args": [{"enabled": False}]}}},
         Settings(enabled=False),
     ),
-    "SD.Next": ({"prompt": "a", **{f"freeu_{name}": value for name, value in {"enabled": True, **FACTORS}.items()}},
-                LEVELS),
+    "SD.Next": ({"prompt": "a", "steps": 20, **FLAT}, LEVELS),
+    "SD.Next, with other override_settings": (
+        {"prompt": "a", "steps": 20, **FLAT, "override_settings": {"sd_model_checkpoint": "x", "freeu_b1": 1.1}},
+        LEVELS,
+    ),
+    "SD.Next, off in other words": ({"steps": 20, **FLAT, "freeu_enabled": "off"}, Settings(enabled=False)),
+    "Fooocus, a job": ({"performance_selection": "Speed", "steps": 20, **FLAT}, Settings()),
+    "Fooocus, initial values": ({"image_number": 1, "freeu_enabled": True}, BUILTIN["Forge default"]),
+    "Fooocus-API": ({"prompt": "a", "advanced_params": {**FLAT, "sampler_name": "euler"}}, Settings()),
+    "Fooocus-API, off": ({"prompt": "a", "advanced_params": {**FLAT, "freeu_enabled": False}}, Settings(enabled=False)),
+    "off in whichever tool": ({**FLAT, "freeu_enabled": 0}, Settings(enabled=False)),
+    "reForge, keys and values": ({"Steps": "20", **FLAT}, Settings()),
     "SD.Next, override_settings": ({"override_settings": {"freeu_enabled": True, "freeu_b1": 1.3}}, LEVELS),
     "SD.Next, config.json": ({"sd_backend": "original", "freeu_enabled": True, "freeu_b1": 1.3}, ORIGINAL),
     "SD.Next, off": ({"freeu_enabled": False, "freeu_b1": 1.3}, Settings(enabled=False)),
     "Forge, keys and values": ({f"freeu_{name}": str(value) for name, value in
                                {"enabled": True, **FACTORS, "start": 0.0, "end": 1.0}.items()}, Settings()),
     "ComfyUI": ({"client_id": "a", "prompt": comfyui("FreeU_V2")}, Settings()),
+    "ComfyUI, an item of its queue": (QUEUE_ITEM, Settings()),
+    "ComfyUI, the answer of /queue": ({"queue_running": [QUEUE_ITEM], "queue_pending": []}, Settings()),
+    "ComfyUI, the answer of /history": (
+        {"id": {"prompt": QUEUE_ITEM, "outputs": {"9": {"images": []}}, "status": {"completed": True}}}, Settings()),
+    "ComfyUI, a service": ({"input": {"prompt": comfyui("FreeU_V2")}, "webhook": "a"}, Settings()),
+    "ComfyUI, a service, as text": ({"input": {"workflow_json": json.dumps(comfyui("FreeU_V2"))}}, Settings()),
+    "ComfyUI, metadata of a site": ({"meta": {"comfy": json.dumps({"prompt": comfyui("FreeU_V2")})}}, Settings()),
+    "a WebUI's service": ({"input": {"payload": {"alwayson_scripts": {"freeu": {"args": [{"b1": 1.2}]}}}}},
+                          Settings(b1=1.2)),
+    "a WebUI's answer": (
+        {"images": [], "parameters": {"prompt": "a"}, "info": json.dumps({"infotexts": [infotext("FreeU b1: 1.2")]})},
+        Settings(b1=1.2)),
+    "PNG info's answer": ({"info": infotext("FreeU b1: 1.2"), "items": {}}, Settings(b1=1.2)),
     "a request for Forge": (
         {"steps": 10, "alwayson_scripts": {
             "FreeU Integrated (SD 1.x, SD 2.x, SDXL)": {"args": [True, 1.3, 1.4, 0.9, 0.2, 0.0, 1.0]}}},
@@ -354,6 +398,8 @@ def test_json_without_freeu(value):
     [
         ({"start_ratio": 4, "stage_infos": []}, "start_ratio"),
         ({"b1": 9}, "b1"),
+        ({"prompt": "a", **FLAT}, "freeu_enabled"),
+        ({"0": {"prompt": [0, "a", comfyui("FreeU")]}, "1": {"prompt": [1, "b", comfyui("None")]}}, "graphs"),
         ({"alwayson_scripts": []}, "alwayson_scripts"),
         ({"alwayson_scripts": {"freeu": {}}}, "freeu"),
         ({"alwayson_scripts": {"freeu": {"args": [{"b1": 1}]}, "FreeU Integrated": {"args": [True, 1, 1, 1, 1]}}},
@@ -368,6 +414,31 @@ def test_error_names_the_field_of_an_invalid_request(request_, field):
     assert caught.value.field == field
 
 
+def test_error_names_the_tools_that_write_the_same_names():
+    data = json.dumps(FLAT).encode()
+    with pytest.raises(SettingsError, match=r"several tools write it .*SD\.Next.*--tool forge, fooocus, sdnext$"):
+        read_file(data)
+    settings = {"forge": Settings(), "fooocus": Settings(), "sdnext": LEVELS}
+    assert {tool: read_file(data, tool=tool).settings for tool in settings} == settings
+    with pytest.raises(SettingsError, match=r"^freeu_enabled must be in a JSON object of this tool"):
+        read_file(b"{}", tool="forge")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["FreeU: None", "Hires FreeU: off", "FreeU enabled: 0", "FreeU enabled: no, FreeU b1: 1.3", "freeu_strength: 0",
+     "freeu_enabled: 0, freeu_b1: 1.3", "Integrated FreeU Enabled: off", "FUM_enabled: 0, FUM_b1: 1.3", "FreeU: "],
+)  # fmt: skip
+def test_off_in_other_words_is_off(keys):
+    detected = read_file(infotext(keys).encode())
+    assert detected is None or not detected.settings.enabled
+
+
+@pytest.mark.parametrize("keys", ["FreeU b1: 0", "FreeU s2: 0", "FreeU keep contrast: 0"])
+def test_a_factor_of_0_is_a_number(keys):
+    assert read_file(infotext(keys).encode()).settings.enabled
+
+
 def test_steps_of_a_request_can_be_given():
     data = json.dumps({"start_ratio": 4, "stage_infos": []}).encode()
     assert read_file(data, steps=20).settings.start == 0.2
@@ -378,13 +449,13 @@ def test_steps_of_a_request_can_be_given():
 @pytest.mark.parametrize(("s1", "enabled"), [(0.9, True), (0.0, False)])
 def test_arguments_of_diffusers_are_read(s1, enabled):
     data = json.dumps({**FACTORS, "s1": s1}).encode()
-    assert read_file(data, is_diffusers=True) == ("diffusers", LEVELS.replace(s1=s1, enabled=enabled))
+    assert read_file(data, tool="diffusers") == ("diffusers", LEVELS.replace(s1=s1, enabled=enabled))
 
 
 @pytest.mark.parametrize("data", [b"[1]", b'{"b1": 1}', b"b1=1", json.dumps({**FACTORS, "b3": 1}).encode()])
 def test_other_arguments_of_diffusers_are_rejected(data):
     with pytest.raises(SettingsError, match=r"^enable_freeu must be JSON such as"):
-        read_file(data, is_diffusers=True)
+        read_file(data, tool="diffusers")
 
 
 @given(valid)
@@ -442,12 +513,15 @@ def test_convert_reads_standard_input(stdin):
         ("convert", b'{"nodes": {}, "edges": []}', 1, "in {file} (looks like an InvokeAI workflow)\n"),
         ("convert", b'{"prompt": "a", "steps": 20}', 1, "in {file} (looks like an API request)\n"),
         ("convert", b'{"name": "a", "private": true}', 1, "no FreeU settings in {file}\n"),
-        ("convert", b'{"images": [], "info": "FreeU b1: 1.2"}', 1,
+        ("convert", json.dumps([1, "id", comfyui("None")]).encode(), 1, "in {file} (looks like a ComfyUI workflow)\n"),
+        ("convert", b'{"extra": {"FreeU": "on"}}', 1,
          "in {file} (looks like JSON with FreeU turned off, or in an unknown form)\n"),
-        ("convert", b'{"prompt": "a", "advanced_params": {"freeu_enabled": true}}', 1,
+        ("convert", b'{"prompt": "a", "extra": {"freeu_on": true}}', 1,
          "in {file} (looks like an API request with FreeU turned off, or in an unknown form)\n"),
-        ("read", b"FreeU b1: 1.2", 2, "the file is not an image"),
-        ("read", b"", 2, "the file is not an image"),
+        ("read", b'{"prompt": "a"}', 1, "in {file} (looks like an API request)\n"),
+        ("read", b'{"freeu_mode": 1}', 2, "FreeU in the settings must be in a form that can be read"),
+        ("read", b"FreeU", 2, "the file is neither an image, nor an infotext, nor JSON"),
+        ("read", b"", 2, "the file is neither an image, nor an infotext, nor JSON"),
         ("read", png_with({"parameters": infotext("FreeU b1: 12")}), 2, "b1 must be between -1 and 3, got '12'"),
         ("read", image_file("PNG")[:45], 2, "the image is damaged"),
         ("convert", b'{"b1": 1.3,', 2, "the file is neither an image, nor an infotext, nor JSON"),

@@ -10,12 +10,11 @@ from torch import nn
 
 from freeu import Recorder, Settings, UnsupportedUNetError, attach
 from freeu.core.unet import decoder_blocks
-from tests import unets
-from tests.diffusers_unets import KANDINSKY, SHAPES, build, call, call_edited, conditions, shared
-from tests.reference import freeu_edit
-from tests.test_hooks import ALL_STAGES, KEPT, RICH
-from tests.torch_versions import TORCH_2_1
-from tests.unets import hooks_on
+from tests.support import unets
+from tests.support.diffusers_unets import KANDINSKY, SHAPES, build, call, call_edited, conditions, shared
+from tests.support.reference import freeu_edit
+from tests.support.torch_versions import TORCH_2_1
+from tests.support.unets import ALL_STAGES, KEPT, RICH, hooks_on
 
 FACTORS = {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}
 LIKE_DIFFUSERS = Settings(**FACTORS, version="1", stage_map="levels")

@@ -17,7 +17,7 @@ from freeu.settings.presets import BUILTIN
 from freeu.settings.settings import TABLE
 from playground import __main__ as playground
 from playground import demo, model, sampling
-from tests.diffusers_unets import RandomPipeline
+from tests.support.diffusers_unets import RandomPipeline
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -12,11 +12,20 @@ import torch
 from freeu import Settings, attach, strength
 from tests.support.reference import forward, freeu_edit
 from tests.support.torch_versions import AUTOCAST_TYPES
-from tests.support.unets import ALL_STAGES, SHAPES, STRONG, build, call, hooks_on, inputs, off_and_on, shared
+from tests.support.unets import (
+    ALL_STAGES,
+    KEPT,
+    RICH,
+    SHAPES,
+    STRONG,
+    build,
+    call,
+    hooks_on,
+    inputs,
+    off_and_on,
+    shared,
+)
 from tests.support.waiting import SECONDS
-
-RICH = {"high1": 1.1, "offset1": 0.75, "width2": 0.3, "cutoff2": 0.6, "cutoff3": 1.0}
-KEPT = {"keep_contrast": 0.7}
 
 
 @pytest.mark.parametrize(

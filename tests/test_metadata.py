@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zlib
 from contextlib import suppress
 
@@ -183,6 +184,33 @@ def test_comment_of_a_gif_is_read():
     file = io.BytesIO()
     Image.new("P", (1, 1)).save(file, "GIF", comment=INFOTEXT.encode())
     assert read_image(file.getvalue()).settings == SETTINGS
+
+
+PLUGIN = """
+from PIL import Image
+
+def open_image(file, filename):
+    image = Image.new("RGB", (1, 1))
+    image.info["exif"] = file.read()[5:]
+    return image
+
+Image.register_open("NEW", open_image, lambda prefix: prefix.startswith(bytes([0]) + b"NEW:"))
+"""
+
+
+@pytest.mark.parametrize("name", ["pillow_avif", "pillow_jxl"])
+def test_formats_of_installed_plugins_are_read(name, tmp_path, monkeypatch):
+    """Importing such a module adds a format to Pillow. In a terminal, no WebUI has done that."""
+    image = b"\0NEW:" + tiff(INFOTEXT.encode())
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    with pytest.raises(UnreadableFileError, match="not an image of a format that the installed Pillow reads"):
+        read_image(image)
+    (tmp_path / f"{name}.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    assert read_image(image).settings == SETTINGS
+    monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_tools_with_stages_by_resolution(name, settings):
 
 @pytest.mark.parametrize("zero", ["s1", "s2", "b1", "b2"])
 def test_a_factor_of_0_turns_off_freeu_in_diffusers(zero):
-    """So `convert --diffusers` prints FreeU off."""
+    """So `convert --tool diffusers` prints FreeU off."""
     unet = UNet2DConditionModel(
         sample_size=8, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=8, norm_num_groups=4,
         down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from freeu.arguments import MAX_STEPS, to_script
-from freeu.compat.detect import Detected, describe_json, read_file, read_image
+from freeu.compat.detect import TOOLS, Detected, describe_json, read_file
 from freeu.compat.metadata import UnreadableFileError
 from freeu.settings.parameter import SettingsError, format_number, format_value
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         data = _read_bytes(options.file)
-        detected = options.read(data, options)
+        detected = read_file(data, options.steps, options.tool)
     except (SettingsError, UnreadableFileError, OSError) as error:
         parser.exit(2, f"{parser.prog}: error: {options.file}: {error}\n")
     if detected is None:
@@ -44,19 +44,19 @@ def _build_parser() -> argparse.ArgumentParser:
         "python -m freeu", description="Read the FreeU settings in images and API requests, of this tool and of others."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    read = _add_command(commands, "read", "print the FreeU settings stored in an image, and the tool that made it")
-    read.add_argument("file", metavar="IMAGE", help="PNG, JPEG or WebP; - reads standard input")
-    read.set_defaults(read=lambda data, options: read_image(data), format=_format_lines)
+    read = _add_command(commands, "read", "print the FreeU settings stored in a file, and the tool that made it")
+    read.set_defaults(format=_format_lines)
     convert = _add_command(commands, "convert", "print the API payload for the same settings")
-    convert.add_argument("file", metavar="FILE", help="an image, an infotext or an API request; - reads standard input")
-    convert.add_argument(
-        "--steps", type=_parse_steps, metavar="N", help="sampling steps, for a request to ljleb's extension"
-    )
-    convert.add_argument("--diffusers", action="store_true", help="the file has the arguments of enable_freeu as JSON")
-    convert.set_defaults(
-        read=lambda data, options: read_file(data, options.steps, options.diffusers),
-        format=_format_payload,
-    )
+    convert.set_defaults(format=_format_payload)
+    for command in (read, convert):
+        command.add_argument("file", metavar="FILE", help="an image, an infotext or a request; - reads standard input")
+        command.add_argument(
+            "--steps", type=_parse_steps, metavar="N", help="sampling steps, for a request to ljleb's extension"
+        )
+        tools = ", ".join(TOOLS)
+        command.add_argument(
+            "--tool", choices=TOOLS, default="", metavar="TOOL", help=f"the tool that wrote a JSON file: {tools}"
+        )
     # Listed here for --help. Its own parser reads its options.
     _add_command(commands, "tune", "find the values for a model: draw with a WebUI, and let a person or a score choose")
     return parser

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-from freeu.compat import comfyui, diffusers, fooocus, forge, invokeai, ljleb, sdnext, swarmui, unreadable
+from freeu.compat import (
+    comfyui,
+    diffusers,
+    flat_names,
+    fooocus,
+    forge,
+    invokeai,
+    ljleb,
+    sdnext,
+    swarmui,
+    unreadable,
+)
 from freeu.compat.factors import FACTORS
 from freeu.compat.metadata import COMMENT, INFOTEXT_CHUNK, UnreadableFileError, decode_text, image_texts, is_image
 from freeu.compat.request import parse_request
+from freeu.compat.switch import unify_switches
 from freeu.settings.infotext import Infotext, from_own_infotext, parse_parameters
 from freeu.settings.parameter import SettingsError
 from freeu.settings.settings import Settings
@@ -37,9 +51,13 @@ JSON_READERS: Mapping[str, Callable[[Any], Settings | None]] = {
     "ComfyUI": comfyui.from_graph,
     "InvokeAI": invokeai.from_graph,
     "SwarmUI": swarmui.from_parameters,
-    "SD.Next": sdnext.from_options,
     "another tool": unreadable.from_workflow,
 }
+
+WRAPPERS = ("input", "payload", "info", "infotexts", "parameters", "meta")
+"""Names under which requests to services, and answers of WebUIs, have what can be read."""
+
+_REQUEST = "an API request"
 
 CHUNKS = (INFOTEXT_CHUNK, COMMENT, comfyui.CHUNK, invokeai.CHUNK, *unreadable.WORKFLOW_CHUNKS)
 """The texts of an image that can have settings, in the order in which they are tried."""
@@ -49,8 +67,9 @@ _CONTROL_CHARACTER = re.compile(r"[\0-\x08\x0e-\x1f]")
 
 def detect_tool(infotext: Infotext) -> Detected | None:
     """Return the tool that wrote an infotext's FreeU settings, and the settings. See `from_infotext`."""
+    unified = unify_switches(infotext)
     for tool, read in INFOTEXT_READERS.items():
-        if (settings := read(infotext)) is not None:
+        if (settings := read(unified)) is not None:
             return Detected(tool, settings)
     return None
 
@@ -73,56 +92,90 @@ def read_image(data: bytes) -> Detected | None:
     return next(filter(None, detected), None)
 
 
-def read_file(data: bytes, steps: int | None = None, is_diffusers: bool = False) -> Detected | None:
-    """Return the settings in an image, an infotext or an API request; None if there are none.
+def read_file(data: bytes, steps: int | None = None, tool: str = "") -> Detected | None:
+    """Return the settings in an image, an infotext, a request, an answer or a settings file; None if there are none.
 
-    With `is_diffusers`, the file has the arguments of diffusers' `enable_freeu`, whose names are ours too. `steps` is
-    that of `parse_request`. Raises UnreadableFileError and SettingsError.
+    `tool`, one of TOOLS, says which one wrote a JSON file that several tools could have written. `steps` is that of
+    `parse_request`. Raises UnreadableFileError and SettingsError.
     """
     text = _decode(data)
     if text is None:
         return read_image(data)
     value = _parse_json(text)
-    if is_diffusers:
-        if not isinstance(value, dict) or set(value) != set(FACTORS):
-            raise SettingsError(
-                "enable_freeu", text, 'must be JSON such as {"s1": 0.9, "s2": 0.2, "b1": 1.3, "b2": 1.4}'
-            )
-        return Detected("diffusers", diffusers.from_arguments(value))
+    if tool:
+        return Detected(*TOOLS[tool](value))
     if value is None and not parse_parameters(text):
         raise UnreadableFileError("the file is neither an image, nor an infotext, nor JSON")
-    detected = _read_text(text)
-    if detected or value is None:
+    detected = _read_text(text, steps)
+    if detected or value is None or any(comfyui.graphs(value)):
         return detected
     settings = parse_request(value, steps)
-    return Detected("an API request", settings) if settings else None
+    return Detected(_REQUEST, settings) if settings else None
 
 
 def describe_json(data: bytes) -> str:
     """Return what kind of JSON a file without FreeU settings has, such as "a ComfyUI workflow"; empty if none."""
     text = _decode(data) or ""
     value = _parse_json(text)
-    if not isinstance(value, dict):
+    if value is None:
         return ""
+    names = value.keys() if isinstance(value, dict) else set()
     kind = ""
-    if comfyui.graph_nodes(value) or {"nodes", "links"} <= value.keys():
+    if any(comfyui.graphs(value)) or {"nodes", "links"} <= names:
         kind = "a ComfyUI workflow"
-    elif {"nodes", "edges"} <= value.keys():
+    elif {"nodes", "edges"} <= names:
         kind = "an InvokeAI workflow"
-    elif {"prompt", "alwayson_scripts"} & value.keys():
+    elif {"prompt", "alwayson_scripts"} & names:
         kind = "an API request"
     return f"{kind or 'JSON'} with FreeU turned off, or in an unknown form" if unreadable.is_freeu(text) else kind
 
 
-def _read_text(text: str) -> Detected | None:
+def _read_text(text: str, steps: int | None = None) -> Detected | None:
     """Return the settings in JSON of some tool, or in an infotext."""
     value = _parse_json(text)
+    if value is None:
+        return detect_tool(parse_parameters(text))
+    return next(filter(None, (_read_json(inner, steps) for inner in _unwrap(value))), None)
+
+
+def _unwrap(value: Any) -> Iterator[Any]:
+    """Yield JSON, and what is in it: the request in that of a service, the infotext in the answer of a WebUI."""
+    waiting = deque([value])
+    while waiting:
+        value = waiting.popleft()
+        if isinstance(value, str):
+            value = parsed if (parsed := _parse_json(value)) is not None else parse_parameters(value)
+        yield value
+        if isinstance(value, list):
+            waiting += value[:1]
+        if isinstance(value, Mapping):
+            waiting += [value[name] for name in WRAPPERS if name in value]
+
+
+def _read_json(value: Any, steps: int | None) -> Detected | None:
     for tool, read in JSON_READERS.items():
         if (settings := read(value)) is not None:
             return Detected(tool, settings)
-    # Fooocus can write its keys as JSON.
-    infotext = parse_parameters(text) if value is None else value
-    return detect_tool(infotext) if isinstance(infotext, dict) else None
+    if not isinstance(value, Mapping):
+        return None
+    if flat := flat_names.from_fields(value):
+        return Detected(*flat)
+    if "alwayson_scripts" in value and (settings := parse_request(value, steps)):
+        return Detected(_REQUEST, settings)
+    return detect_tool(value)  # Fooocus can write its keys as JSON
+
+
+def _from_diffusers(value: Any) -> tuple[str, Settings]:
+    if not isinstance(value, dict) or set(value) != set(FACTORS):
+        raise SettingsError("enable_freeu", value, 'must be JSON such as {"s1": 0.9, "s2": 0.2, "b1": 1.3, "b2": 1.4}')
+    return "diffusers", diffusers.from_arguments(value)
+
+
+TOOLS: Mapping[str, Callable[[Any], tuple[str, Settings]]] = {
+    "diffusers": _from_diffusers,
+    **{name: partial(flat_names.read_as, name) for name in flat_names.TOOLS},
+}
+"""Readers of JSON whose names several tools use, by the value of the option `--tool`."""
 
 
 def _decode(data: bytes) -> str | None:

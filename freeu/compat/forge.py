@@ -22,6 +22,9 @@ SCRIPT = "freeu integrated"
 LIST_NAMES = ("enabled", *FACTORS, "start", "end")
 """Its positional list in the API."""
 
+MARKS = {"freeu_start", "freeu_end", "Steps", "Sampler", "Seed", "Schedule type", "CFG scale", "Model hash"}
+"""Keys of an infotext that no other tool has beside `freeu_enabled`."""
+
 PRESET_NAMES = (*FACTORS, "start", "stop")
 """The values after the name of a preset, by our names."""
 
@@ -42,6 +45,11 @@ def from_infotext(infotext: Infotext) -> Settings | None:
         return None
     if str(infotext["freeu_enabled"]) == "False":
         return Settings(enabled=False)
+    return from_keys(infotext)
+
+
+def from_keys(infotext: Infotext) -> Settings:
+    """Read the keys of an infotext with FreeU on. Raises SettingsError."""
     settings = settings_from_factors(
         {name: infotext.get(f"freeu_{name}") for name in FACTORS},
         enabled=infotext["freeu_enabled"],

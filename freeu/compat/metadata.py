@@ -5,12 +5,13 @@ They are PNG's text chunks, and EXIF data and comments in PNG, JPEG and WebP. Pi
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from freeu.settings.parameter import format_value
@@ -40,6 +41,9 @@ _EXIF_PROFILE = b"Raw profile type exif"
 
 _APP1, _JPEG_COMMENT, _START_OF_SCAN = 0xE1, 0xFE, 0xDA
 """Markers of a JPEG's segments. APP1 is EXIF or XMP; the pixels follow START_OF_SCAN."""
+
+_PLUGINS = ("pillow_avif", "pillow_jxl", "pillow_heif.HeifImagePlugin", "pillow_heif.AvifImagePlugin")
+"""Modules that add formats to Pillow when they are imported: AVIF, JPEG XL, HEIF. WebUIs install some of them."""
 
 
 class UnreadableFileError(ValueError):
@@ -164,6 +168,9 @@ def _webp_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _pillow_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
     pillow = _pillow()
+    for plugin in _PLUGINS:
+        with suppress(ImportError):
+            importlib.import_module(plugin)
     try:
         with pillow.open(io.BytesIO(data)) as image:
             info = image.info

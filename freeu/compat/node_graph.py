@@ -43,12 +43,20 @@ def acting_node(freeu: Collection[str], samplers: Collection[str], links: Iterab
     if len(acting) > 1:
         raise SettingsError("FreeU nodes", ", ".join(acting), "must be one; the image may depend on all of them")
     reached = _connected(acting or freeu, targets)
+    _check_models(sorted(before_samplers & reached.difference(freeu)), sources, reached)
     if without := [name for name in samplers if name in sources and name not in reached]:
         if acting:
             raise SettingsError(f"FreeU node {acting[0]}", without, "must act in all samplers, these are without it")
         if behind := [doubtful[name] for name in reached if name in doubtful]:
             raise SettingsError("node after FreeU", behind[0], "must have an input for a model; this one may ignore it")
     return acting[0] if acting else None
+
+
+def _check_models(names: Iterable[str], sources: Mapping[str, list[str]], reached: Collection[str]) -> None:
+    """Raise SettingsError if a node has several models, and FreeU is in some of them only."""
+    for name in names:
+        if without := [source for source in sources[name] if source not in reached]:
+            raise SettingsError(f"node {name}", without, "must have FreeU in all of its models, these are without it")
 
 
 def _connected(starts: Iterable[str], neighbors: Mapping[str, list[str]]) -> set[str]:

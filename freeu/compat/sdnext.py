@@ -14,6 +14,13 @@ from freeu.settings.settings import Settings
 OPTIONS = {"b1": 1.2, "b2": 1.4, "s1": 0.9, "s2": 0.2}
 """The initial values of its options `freeu_b1` and so on; config.json has only those that were changed."""
 
+MARKS = {
+    *("override_settings", "steps", "sampler_name", "sampler_index", "cfg_scale", "n_iter", "batch_size", "styles"),
+    *("width", "height", "init_images", "denoising_strength", "enable_hr", "hr_scale", "alwayson_scripts"),
+    *("sd_backend", "sd_model_checkpoint", "sd_vae", "diffusers_pipeline", "samples_format", "outdir_txt2img_samples"),
+}
+"""Names in its requests and in its config.json that no other tool has beside `freeu_enabled`."""
+
 ORIGINAL_BACKEND = ("Original", "original", "Legacy")
 """Its names of the backend whose FreeU is that of ljleb's extension. The other backend calls diffusers."""
 
@@ -35,16 +42,8 @@ def from_infotext(infotext: Infotext) -> Settings | None:
     return _settings(values, infotext.get("Backend"))
 
 
-def from_options(value: Any) -> Settings | None:
-    """Read the options `freeu_enabled`, `freeu_b1` and so on of a request or of config.json.
-
-    Returns None without them, or with a start, which only Forge has. Raises SettingsError.
-    """
-    options = value.get("override_settings", value) if isinstance(value, Mapping) else None
-    if not isinstance(options, Mapping) or "freeu_enabled" not in options or "freeu_start" in options:
-        return None
-    if not Settings.parse({"enabled": options["freeu_enabled"]}).enabled:
-        return Settings(enabled=False)
+def from_options(options: Mapping[str, Any]) -> Settings:
+    """Read the options `freeu_b1` and so on of a request or of config.json, with FreeU on. Raises SettingsError."""
     values = {name: options.get(f"freeu_{name}", initial) for name, initial in OPTIONS.items()}
     return _settings(values, options.get("sd_backend"))
 

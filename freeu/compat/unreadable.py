@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from freeu.compat.switch import says_off
 from freeu.settings.infotext import DIAGNOSTICS_KEY, Infotext
 from freeu.settings.parameter import SettingsError
 
 WORKFLOW_CHUNKS = {"workflow": "prompt", "invokeai_workflow": "invokeai_graph"}
 """The texts of an image with a page's workflow, and the text that says better what ran."""
 
-OFF = ("false", "none", "")
 NOT_RUN = (2, 4)
 """Modes of ComfyUI's page for a node that is muted or bypassed."""
 
@@ -35,8 +35,8 @@ def from_infotext(infotext: Infotext) -> None:
     """Raise SettingsError for a key about FreeU, unless its value says that it is off."""
     for key, value in infotext.items():
         named = is_freeu(key) or key == "FUM_enabled"
-        if named and key != DIAGNOSTICS_KEY and str(value).strip().lower() not in OFF:
-            raise error("an image", key)
+        if named and key != DIAGNOSTICS_KEY and not says_off(value):
+            raise error("the settings", key)
 
 
 def from_workflow(workflow: Any) -> None:

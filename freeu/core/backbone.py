@@ -45,13 +45,11 @@ def scale_backbone_(
         return h
     # Half types are converted to float32 once (30 % faster for version 2). Multiplying by b alone does not need it.
     x = h if str(version) == "1" and not keep_contrast else h.to(upcast_dtype(h.dtype))
-    factor = b if str(version) == "1" else 1 + (b - 1) * structure_map(x)
-    before = _norm(x) if keep_contrast else None
-    for window in windows:
-        x[:, window].mul_(factor)
-    if before is not None:
-        _restore_norm_(x, before, keep_contrast)
+    if keep_contrast:
+        _scale_and_keep_norm_(x, b, str(version), windows, keep_contrast)
         windows = [slice(None)]
+    else:
+        _scale_(x, b, str(version), windows)
     if x is not h:
         for window in windows:
             h[:, window].copy_(x[:, window])
@@ -79,15 +77,33 @@ def structure_map(h: Tensor) -> Tensor:
     return (total - low) / (high - low).masked_fill(flat, math.inf)
 
 
-def _norm(h: Tensor) -> Tensor:
-    """Return the Euclidean norm of each image's features, shape (B, 1, 1, 1)."""
+def _scale_(x: Tensor, b: float, version: str, windows: list[slice]) -> None:
+    """Scale the channels of `x` in these windows by b (version 1), or by b and the structure map."""
+    factor = b if version == "1" else 1 + (b - 1) * structure_map(x)
+    for window in windows:
+        x[:, window].mul_(factor)
+
+
+def _scale_and_keep_norm_(x: Tensor, b: float, version: str, windows: list[slice], share: float) -> None:
+    """Scale `x`, then bring the norm of each image's features back to what it was, by a share of 0..1.
+
+    Meanwhile, each image's features are divided by a power of two, which is exact, so that the largest is 1 to 2:
+    float32 has no squares of 1e20 or 1e-23. An image with an infinity has no norm and keeps its size. Features of 0
+    stay 0.
+    """
+    limits = torch.finfo(x.dtype)
+    scale = _norm(x.detach(), math.inf).log2().floor().exp2().nan_to_num(1, posinf=1).clamp(min=limits.tiny)
+    x.div_(scale)
+    before = _norm(x)
+    _scale_(x, b, version, windows)
+    after = _norm(x)
+    kept = 1 - share + share * (before / after.masked_fill(after == 0, math.inf)).nan_to_num(1)
+    x.mul_((kept * scale).clamp(max=limits.max))  # infinity times 0 would be NaN
+
+
+def _norm(x: Tensor, order: float = 2) -> Tensor:
+    """Return the norm of each image's features, shape (B, 1, 1, 1): Euclidean, or the largest magnitude."""
     # The features are edited in place afterwards, and the gradient needs them as they are now.
-    h = h.clone() if h.requires_grad else h
-    norm: Tensor = torch.linalg.vector_norm(h, dim=(1, 2, 3), keepdim=True)
+    x = x.clone() if x.requires_grad else x
+    norm: Tensor = torch.linalg.vector_norm(x, order, dim=(1, 2, 3), keepdim=True)
     return norm
-
-
-def _restore_norm_(h: Tensor, before: Tensor, share: float) -> None:
-    """Bring the norm of each image's features closer to `before`, by a share of 0..1. Features of 0 stay 0."""
-    after = _norm(h)
-    h.mul_(1 - share + share * before / after.masked_fill(after == 0, math.inf))

@@ -6,6 +6,9 @@ real part. Taking the real part averages M with its mirror image, (M(u, v) + M(-
 The default mask touches the four frequencies (u, v) with u, v in {-1, 0}. Then L = A^T A, where the rows of A are
 1, cos p, sin p, cos q, sin q, cos(p + q), sin(p + q), each over sqrt(H W), with p = 2 pi y / H and q = 2 pi x / W.
 
+A larger mask touches low frequencies only, too. With F the waves of one direction up to its last row or column, the
+low part of the spectrum is F x F^T, real and small. Each of its values is weighted, and F^T, F transform it back.
+
 Source: https://github.com/ChenyangSi/FreeU, demo/free_lunch_utils.py, Fourier_filter.
 """
 
@@ -14,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -29,22 +32,11 @@ CACHE_SIZE = 16
 """Results that each cache keeps. A run needs one per size of the skip features."""
 
 
-class SeparableTerms(NamedTuple):
-    """L as a sum of M terms, L(x) = inverse ((forward x) band): from rows to row frequencies and back.
-
-    Shapes: forward (1, M, H), band (M, W, W), inverse (1, H, M).
-    """
-
-    forward: Tensor
-    band: Tensor
-    inverse: Tensor
-
-
 def _cached(make: Callable[P, R]) -> Callable[P, R]:
     """Cache the results of `make`; torch.compile takes them as constants and does not trace `make`."""
     cached = lru_cache(CACHE_SIZE)(make)
 
-    @wraps(make)
+    @wraps(cached)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         return cached(*args, **kwargs)  # type: ignore[arg-type]  # all of them are hashable
 
@@ -68,46 +60,60 @@ def low_rank_basis(height: int, width: int, mask: str, device: torch.device, dty
 
 
 @_cached
-def separable_terms(
+def wave_basis(size: int, reach: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return F for one direction of `size` pixels, shape (2 * R + 2, size): the waves of frequencies 0 to R = `reach`.
+
+    Rows are cos of 0 to R, then sin of R to 0, of unit length, or 0 where there is no such wave. So the rows of a
+    frequency's cos and sin change places if the order is reversed.
+    """
+    frequencies = _ascending_and_descending(size, reach)
+    basis = np.outer(frequencies, _angles(size))
+    basis[len(basis) // 2 :] -= np.pi / 2  # cos(x - pi / 2) = sin x
+    np.cos(basis, out=basis)
+    basis *= np.sqrt(np.where(2 * frequencies % size == 0, 1.0, 2.0) / size)[:, None]
+    return _to_tensor(basis, device, dtype)
+
+
+@_cached
+def spectral_weights(
     height: int, width: int, rows: int, columns: int, mask: str, device: torch.device, dtype: torch.dtype
-) -> SeparableTerms:
-    """Return L for a mask that reaches `rows` and `columns` frequencies."""
-    terms = []
-    for u, shares in enumerate(_symmetric_mask(height, width, rows, columns, mask)):
-        # Frequency -u is the mirror image of u and contributes the same, unless both are the same frequency.
-        weight = (1 if 2 * u in (0, height) else 2) / height
-        wave, band = np.exp(1j * u * _angles(height)), _circulant(shares)
-        # The real part of wave * band * conj(wave), as four real terms.
-        terms += [
-            (wave.real, band.real, weight * wave.real),
-            (wave.imag, band.real, weight * wave.imag),
-            (wave.imag, band.imag, weight * wave.real),
-            (wave.real, -band.imag, weight * wave.imag),
-        ]
-    terms = [term for term in terms if all(np.abs(factor).max() > 1e-9 for factor in term)]
-    forward, bands, inverse = (np.array(factors) for factors in zip(*terms, strict=True))
-    return SeparableTerms(*(_to_tensor(array, device, dtype) for array in (forward[None], bands, inverse.T[None])))
+) -> Tensor:
+    """Return the weights of the low part of the spectrum, shape (2, V, U), for V columns and U rows.
+
+    The first are those of each value itself, the second those of the value with cos and sin exchanged in both
+    directions. The second are 0 but for a box's corner: the waves (u, v) and (u, -v) are sums and differences of
+    cos u cos v and sin u sin v, or of cos u sin v and sin u cos v, and only one of them is in the mask there.
+    """
+    u, v = _ascending_and_descending(height, rows), _ascending_and_descending(width, columns)[:, None]
+
+    def inside(u: Array, v: Array) -> Array:
+        return _is_inside(_alias(u, height), _alias(v, width), rows, columns, mask)
+
+    same, mirrored = (inside(u, v) + inside(-u, -v)) / 2, (inside(u, -v) + inside(-u, v)) / 2
+    is_sin_u, is_sin_v = (np.arange(w.size) >= w.size // 2 for w in (u, v))
+    sign = np.where(is_sin_u == is_sin_v[:, None], 1, -1)
+    return _to_tensor(np.array([same + mirrored, sign * (mirrored - same)]) / 2, device, dtype)
 
 
-def _symmetric_mask(height: int, width: int, rows: int, columns: int, mask: str) -> Array:
-    """Return the mask averaged with its mirror image, for row frequencies 0..H // 2: shape (H // 2 + 1, W)."""
-    u, v = (np.arange(size) - size // 2 for size in (height, width))
+def _is_inside(u: Array, v: Array, rows: int, columns: int, mask: str) -> Array:
+    """Return 1 where the frequency (u, v) is in the mask, else 0."""
     if mask == "box":
-        inside = np.outer((u >= -rows) & (u < rows), (v >= -columns) & (v < columns))
+        inside = (u >= -rows) & (u < rows) & (v >= -columns) & (v < columns)
     else:
         # (u / rows)^2 + (v / columns)^2 < 1 in integers, so that a frequency on the circle is outside.
-        inside = np.add.outer((u * columns) ** 2, (v * rows) ** 2) < (rows * columns) ** 2
-    spectrum = np.roll(inside, (-(height // 2), -(width // 2)), (0, 1)).astype(float)
-    mirrored = np.roll(spectrum[::-1, ::-1], (1, 1), (0, 1))
-    shares: Array = ((spectrum + mirrored) / 2)[: height // 2 + 1]
-    return shares
+        inside = (u * columns) ** 2 + (v * rows) ** 2 < (rows * columns) ** 2
+    return inside.astype(float)
 
 
-def _circulant(shares: Array) -> NDArray[np.complex128]:
-    """Return the matrix that scales each frequency of a row of pixels by its share: shape (W, W)."""
-    waves = np.exp(1j * np.outer(_angles(len(shares)), np.arange(len(shares))))
-    matrix: NDArray[np.complex128] = (waves.conj() * shares) @ waves.T / len(shares)
-    return matrix
+def _alias(frequency: Array, size: int) -> Array:
+    """Return the frequency that looks the same on `size` pixels and is in an FFT: from -(size // 2) on."""
+    return (frequency + size // 2) % size - size // 2
+
+
+def _ascending_and_descending(size: int, reach: int) -> Array:
+    """Return the frequencies 0 to `reach` and back to 0."""
+    frequencies = np.arange(min(reach, size // 2) + 1.0)
+    return np.concatenate([frequencies, frequencies[::-1]])
 
 
 def _angles(size: int) -> Array:

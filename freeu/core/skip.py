@@ -4,7 +4,9 @@ With x a plane of H x W pixels and L its low-pass filter, the authors' code comp
 
     filtered = high * x + (s - high) * L(x)
 
-L is a real matrix (see lowpass.py), so the filter is a few matrix products.
+L is a real matrix (see lowpass.py), so L(x) is a few products of real matrices. They follow one rule, which
+tests/test_device_rules.py checks: matrix products read dense operands, without a stride of 0, and write new tensors;
+everything in place is pointwise. Apple's GPUs silently compute other products wrong.
 
 Source: https://arxiv.org/abs/2309.11497, equations 5 to 8;
 https://github.com/ChenyangSi/FreeU, demo/free_lunch_utils.py, Fourier_filter. There, high is 1.
@@ -16,11 +18,8 @@ import math
 
 from torch import Tensor
 
-from freeu.core.lowpass import low_rank_basis, separable_terms
-from freeu.core.upcast import matmul, upcast_dtype
-
-CHUNK = 64
-"""Planes that a large filter processes at a time. Limits its memory to a few megabytes."""
+from freeu.core.lowpass import low_rank_basis, spectral_weights, wave_basis
+from freeu.core.upcast import upcast_dtype, without_autocast
 
 
 def scale_skip_(skip: Tensor, s: float, *, high: float = 1.0, cutoff: float = 0.0, mask: str = "box") -> Tensor:
@@ -47,13 +46,10 @@ def scale_skip_(skip: Tensor, s: float, *, high: float = 1.0, cutoff: float = 0.
         high = s  # every frequency is low
     if s == high:
         return skip if s == 1 else skip.mul_(s)
-    dtype = upcast_dtype(skip.dtype)
-    x = skip if skip.dtype == dtype and skip[:1].is_contiguous() else skip.to(dtype).contiguous()
-    if rows == columns == 1:
-        _filter_low_rank_(x, s, high, mask)
-    else:
-        _filter_separable_(x, s, high, rows, columns, mask)
-    return skip if x is skip else skip.copy_(x)
+    with without_autocast(skip.device):
+        for index in range(len(skip)):
+            _filter_image_(skip[index], s, high, rows, columns, mask)
+    return skip
 
 
 def reach(size: int, cutoff: float) -> int:
@@ -61,21 +57,35 @@ def reach(size: int, cutoff: float) -> int:
     return max(1, math.floor(size // 2 * cutoff))
 
 
-def _filter_low_rank_(x: Tensor, s: float, high: float, mask: str) -> None:
-    """Apply the smallest mask to x of shape (B, C, H, W), with L(x) = (x A^T) A."""
-    planes = x.flatten(2)
-    height, width = x.shape[2:]
-    basis = low_rank_basis(height, width, mask, x.device, x.dtype).expand(len(x), -1, -1)
-    planes.baddbmm_(matmul(planes, basis.transpose(1, 2)), basis, beta=high, alpha=s - high)
+def _filter_image_(image: Tensor, s: float, high: float, rows: int, columns: int, mask: str) -> None:
+    """Filter the planes of one image's features, shape (C, H, W), in place."""
+    x = image.to(upcast_dtype(image.dtype)).contiguous()
+    low = _low_rank(x, mask) if rows == columns == 1 else _low_frequencies(x, rows, columns, mask)
+    if high != 1:
+        x.mul_(high)
+    x.add_(low, alpha=s - high)
+    if x is not image:
+        image.copy_(x)
 
 
-def _filter_separable_(x: Tensor, s: float, high: float, rows: int, columns: int, mask: str) -> None:
-    """Apply a larger mask to x of shape (B, C, H, W), a chunk of channels at a time."""
-    height, width = x.shape[2:]
-    forward, band, inverse = separable_terms(height, width, rows, columns, mask, x.device, x.dtype)
-    for image in range(len(x)):
-        for channel in range(0, x.shape[1], CHUNK):
-            planes = x[image, channel : channel + CHUNK]
-            spectrum = matmul(forward.expand(len(planes), -1, -1), planes)
-            filtered = matmul(spectrum.transpose(0, 1), band).transpose(0, 1)
-            planes.baddbmm_(inverse.expand(len(planes), -1, -1), filtered, beta=high, alpha=s - high)
+def _low_rank(x: Tensor, mask: str) -> Tensor:
+    """Return L(x) = (x A^T) A for the smallest mask and x of shape (C, H, W)."""
+    height, width = x.shape[1:]
+    basis = low_rank_basis(height, width, mask, x.device, x.dtype)
+    return (x.flatten(1) @ basis.t() @ basis).view(x.shape)
+
+
+def _low_frequencies(x: Tensor, rows: int, columns: int, mask: str) -> Tensor:
+    """Return L(x) for a larger mask and x of shape (C, H, W), by way of the spectrum's low part."""
+    height, width = x.shape[1:]
+    vertical = wave_basis(height, rows, x.device, x.dtype)
+    horizontal = wave_basis(width, columns, x.device, x.dtype)
+    weights = spectral_weights(height, width, rows, columns, mask, x.device, x.dtype)
+    spectrum = _product(_product(x, horizontal.t()).transpose(1, 2), vertical.t())
+    spectrum = weights[0] * spectrum + weights[1] * spectrum.flip(1, 2)
+    return _product(_product(spectrum, vertical).transpose(1, 2), horizontal)
+
+
+def _product(x: Tensor, matrix: Tensor) -> Tensor:
+    """Return `x @ matrix`, for x of shape (C, M, K), as one product of two matrices."""
+    return (x.reshape(-1, x.shape[2]) @ matrix).view(*x.shape[:2], -1)

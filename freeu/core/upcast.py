@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
-from torch import Tensor
 
 
 def upcast_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -11,9 +12,11 @@ def upcast_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """Return `a @ b` for a of shape (B, M, K) and b of shape (B, K, N), in their own dtype.
-
-    Autocast lowers the dtype of `torch.bmm`, but not that of an in-place operation.
-    """
-    return a.new_empty(len(a), a.shape[1], b.shape[2]).baddbmm_(a, b, beta=0)
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which matrix products on `device` keep their operands' dtype."""
+    # torch 2.1 cannot tell which devices have autocast. DirectML ("privateuseone") has none and raises an error.
+    if hasattr(torch.amp, "is_autocast_available"):
+        available = device.type != "privateuseone" and torch.amp.is_autocast_available(device.type)
+    else:
+        available = device.type in ("cpu", "cuda")
+    return torch.autocast(device.type, enabled=False) if available else nullcontext()

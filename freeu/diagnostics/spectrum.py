@@ -13,7 +13,7 @@ from torch import Tensor
 
 from freeu.core.backbone import structure_map
 from freeu.core.skip import scale_skip_
-from freeu.core.upcast import matmul, upcast_dtype
+from freeu.core.upcast import upcast_dtype, without_autocast
 
 LOG_OFFSET = 1e-6
 """Added to an amplitude before its logarithm, which 0 does not have."""
@@ -92,7 +92,8 @@ def _diagonal(planes: Tensor) -> Tensor:
     """Return the amplitudes along the diagonal of each plane's spectrum, center first: (C, H, W) to (C, bins)."""
     channels, height, width = planes.shape
     down, across = _waves(height, width, planes), _waves(width, height, planes)
-    columns = matmul(planes.reshape(1, -1, width), across.flatten(1)[None]).view(channels, height, 2, -1)
+    with without_autocast(planes.device):
+        columns = (planes.reshape(-1, width) @ across.flatten(1)).view(channels, height, 2, -1)
     # (cos - i sin)(cos - i sin), summed over the rows.
     real = (columns[:, :, 0] * down[:, 0] - columns[:, :, 1] * down[:, 1]).sum(1)
     imaginary = (columns[:, :, 0] * down[:, 1] + columns[:, :, 1] * down[:, 0]).sum(1)

@@ -44,8 +44,8 @@ class SettingsError(ValueError):
         return f"{message}. {self.advice}" if self.advice else message
 
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-"""As in javascript/freeu_curve.js. Python also reads 1_3 as 13, and digits of other scripts."""
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""A number as text, as in javascript/freeu_curve.js. Python also reads 1_3 as 13, and digits of other scripts."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _parse_point(text: str) -> tuple[float, float]:
 def _parse_number(value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, str)):
         raise ValueError("not a number")
-    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+    if isinstance(value, str) and not NUMBER.fullmatch(value.strip()):
         raise ValueError("not a number")
     try:
         number = float(value)

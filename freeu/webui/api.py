@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Body, FastAPI
 from fastapi.responses import JSONResponse
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from freeu import arguments
 from freeu.core.schedule import strengths
@@ -15,6 +16,12 @@ from freeu.settings.stage import FACTORS, STAGES
 from freeu.user_presets import ConflictError, describe_error
 from freeu.webui import host
 from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog, automatic_preset
+
+
+class _AnyTextConvertor(PathConvertor):
+    """A part of an address that may have line breaks, which `path` cuts off or does not match."""
+
+    regex = "(?s:.*)"
 
 
 def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
@@ -61,7 +68,9 @@ def add_routes(catalog: PresetCatalog, demo: object, app: FastAPI) -> None:
 def _add_save_route(router: APIRouter, catalog: PresetCatalog) -> None:
     """Add the route that changes the preset file. Only the host's API has a login that can protect it."""
 
-    @router.put("/presets/{name:path}")
+    register_url_convertor("any_text", _AnyTextConvertor())
+
+    @router.put("/presets/{name:any_text}")
     def save_preset(name: str, body: Any = Body(None)) -> Any:  # noqa: B008
         """Save a preset of the user's own. Return its stored name, its settings, and what the status line reports.
 

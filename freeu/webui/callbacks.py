@@ -16,11 +16,15 @@ from freeu.settings.settings import TABLE, Settings
 from freeu.webui import host, status
 from freeu.webui.gradio_compat import UNCHANGED, select, set_choices, warn
 from freeu.webui.preset_catalog import AUTOMATIC, CUSTOM, PresetCatalog
+from freeu.webui.refusal import FreeUSettingsError
 
 DEFAULT_STEPS = 20.0
 """Sampling steps if the host's slider is not known."""
 
 MAX_PASTED_STEPS = 9999
+
+PENDING = "The model is loaded with the next image."
+"""The status line of a WebUI that loads the chosen checkpoint late."""
 
 
 class Callbacks:
@@ -61,9 +65,12 @@ class Callbacks:
         return set_choices(self._choices_with(preset))
 
     def fill(self, preset: str, steps: float, *values: Value) -> tuple[Any, ...]:
-        """Return what `refresh` returns, and the values of the chosen preset. CUSTOM has no values of its own."""
+        """Return what `refresh` returns, and the values of the chosen preset.
+
+        CUSTOM has no values of its own, and AUTOMATIC has none before the model is loaded.
+        """
         unchanged = [UNCHANGED] * (len(TABLE) - 1)
-        if preset == CUSTOM:
+        if preset == CUSTOM or (preset == AUTOMATIC and host.is_model_pending()):
             return (*self.refresh(preset, steps, *values), *unchanged)
         settings = self.catalog.available().get(preset)
         if settings is None:
@@ -107,7 +114,10 @@ class Callbacks:
         known = None if self.is_img2img else status.known_steps(steps or DEFAULT_STEPS)
         shares = status.run_strengths(settings, known)
         try:
-            line = status.describe(settings, host.loaded_unet(), host.model_family(), known, shares)
+            if host.is_model_pending():
+                line = PENDING
+            else:
+                line = status.describe(settings, host.loaded_unet(), host.model_family(), known, shares)
         except UnsupportedUNetError as error:
             return error_line(f"FreeU has no effect: {error}")
         graph = html.escape(json.dumps(status.graph(settings, known, shares)))
@@ -140,9 +150,9 @@ def _paste_value(name: str, infotext: Infotext) -> Value | None:
     """
     try:
         settings = _parse_pasted(infotext)
-    except SettingsError:
+    except SettingsError as error:
         if name == "enabled":
-            raise
+            raise FreeUSettingsError(error) from None
         return None
     if settings is None:
         return False if name == "enabled" else None

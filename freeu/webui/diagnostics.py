@@ -105,13 +105,14 @@ def _generate_without_freeu(p: Any, processed: Any) -> list[tuple[Any, str]]:
 
 
 def _draw_plots(job: Job, processed: Any, on: ColorStats, off: ColorStats | None) -> list[Any]:
-    """Return a plot for each pass that used FreeU."""
-    if not job.recorders:
+    """Return a plot for each pass that used FreeU. A recorder is empty if the pass ran none of the hooks."""
+    recorders = {name: recorder for name, recorder in job.recorders.items() if recorder.steps}
+    if not recorders:
         processed.comments += "FreeU: there is nothing to plot, because FreeU found no decoder block.\n"
         return []
     from freeu.diagnostics.charts import draw_charts  # matplotlib takes a second to import
 
-    return [draw_charts(job.settings, name, recorder, on, off) for name, recorder in job.recorders.items()]
+    return [draw_charts(job.settings, name, recorder, on, off) for name, recorder in recorders.items()]
 
 
 def _mean_color_stats(images: list[Any]) -> ColorStats:

@@ -1,4 +1,4 @@
-"""Differences between AUTOMATIC1111, Forge and reForge. The only file that knows one host from another.
+"""Differences between AUTOMATIC1111, Forge, Forge Neo and reForge. The only file that knows one host from another.
 
 Hosts are distinguished by what they have, never by a version number.
 """
@@ -46,10 +46,16 @@ def loaded_unet() -> nn.Module:
     raise UnsupportedUNetError("no model is loaded")
 
 
+def is_model_pending() -> bool:
+    """Return True if the chosen checkpoint is loaded with the next image only, as in Forge and Forge Neo."""
+    data: Any = sd_models.model_data
+    return hasattr(data, "forge_hash") and data.forge_hash != str(data.forge_loading_parameters)
+
+
 def model_family() -> str:
-    """Return "SD 1", "SD 2" or "SDXL" for the loaded model; empty for any other model and without one."""
+    """Return "SD 1", "SD 2" or "SDXL" for the loaded model; empty for any other model and while it is pending."""
     families = {"is_sdxl": "SDXL", "is_sd2": "SD 2", "is_sd1": "SD 1"}
-    model = _loaded_model()
+    model = None if is_model_pending() else _loaded_model()
     return next((name for flag, name in families.items() if getattr(model, flag, False)), "")
 
 
@@ -146,7 +152,7 @@ def xyz_plots() -> Iterator[Any]:
 
 def other_freeu(infotext: Mapping[str, Any]) -> str:
     """Return which other FreeU changed a job, by its keys in the infotext; empty if there is none."""
-    others = {"freeu_enabled": "the FreeU built into this WebUI", "FreeU Stages": "ljleb's extension"}
+    others = {"freeu_enabled": "another FreeU (its setting freeu_enabled)", "FreeU Stages": "ljleb's extension"}
     return next((name for key, name in others.items() if key in infotext), "")
 
 
@@ -183,5 +189,7 @@ def _loaded_model() -> Any:
 def _diffusion_model(wrapper: Any) -> nn.Module:
     unet = getattr(wrapper, "diffusion_model", None)
     if not isinstance(unet, nn.Module):
-        raise UnsupportedUNetError(f"{type(wrapper).__name__} has no UNet")
+        raise UnsupportedUNetError(
+            f"FreeU needs a U-Net (SD 1, SD 2, SDXL); this model, {type(wrapper).__name__}, has none"
+        )
     return unet

@@ -17,6 +17,7 @@ from freeu.core.hooks import Session, attach
 from freeu.core.unet import UnsupportedUNetError
 from freeu.diagnostics.recorder import Recorder
 from freeu.settings.settings import Settings
+from freeu.webui.sampler_step import current_step
 
 
 class Job:
@@ -47,12 +48,12 @@ class Job:
         """True if FreeU has been active at any step so far."""
         return any(session.was_active for session in self._sessions)
 
-    def sync(self, denoiser: Any, unet: nn.Module) -> None:
+    def sync(self, params: Any, unet: nn.Module) -> None:
         """Move the hooks to `unet` and set the current step; remove them in a pass that does not use FreeU.
 
-        Raises UnsupportedUNetError.
+        `params` is the host's `CFGDenoiserParams`. Raises UnsupportedUNetError.
         """
-        is_hires = getattr(denoiser.p, "is_hr_pass", False)
+        is_hires = getattr(params.denoiser.p, "is_hr_pass", False)
         if self.settings.passes not in ("both", "hires" if is_hires else "first"):
             self.close()
             return
@@ -61,9 +62,7 @@ class Job:
             self.close()
             self._sessions.append(attach(unet, self.settings, recorder))
             self._unet = weakref.ref(unet)
-        # A second-order sampler calls the model twice per step.
-        calls_per_step = max(1, round(denoiser.total_steps / denoiser.steps))
-        self._sessions[-1].at(denoiser.step // calls_per_step, denoiser.steps)
+        self._sessions[-1].at(current_step(params), params.denoiser.steps)
 
     def close(self) -> None:
         """Remove the hooks from the UNet. `sync` adds them again."""
@@ -97,7 +96,7 @@ class HookManager:
         if job is None:
             return
         try:
-            job.sync(params.denoiser, self.loaded_unet())
+            job.sync(params, self.loaded_unet())
         except UnsupportedUNetError as error:
             job.problem = str(error)
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from modules import script_callbacks, scripts
 
 from freeu import arguments
 from freeu.settings.infotext import infotext_key, to_infotext
-from freeu.settings.parameter import SettingsError
+from freeu.settings.parameter import SettingsError, format_value
 from freeu.settings.settings import TABLE
 from freeu.user_presets import UserPresets
 from freeu.webui import api, host, options, xyz
@@ -19,6 +20,8 @@ from freeu.webui.diagnostics import add_extra_outputs
 from freeu.webui.job import HookManager, close_job, job_of, open_job
 from freeu.webui.preset_catalog import PresetCatalog
 from freeu.webui.refusal import refuse, refuse_plot, withdraw
+
+log = logging.getLogger(__name__)
 
 _NO_ACTIVE_STEP = "these settings are active at no step of this job"
 _COMPILED = "this UNet runs no hooks, because torch.compile compiled it before FreeU was turned on"
@@ -168,7 +171,11 @@ def keep_initial_values_float(demo: object, app: object) -> None:
     for runner in (scripts.scripts_txt2img, scripts.scripts_img2img):
         for argument, control in zip(arguments.ARGUMENTS.values(), _our_script(runner).controls, strict=True):
             if argument.kind == "number":
-                control.value = float(control.value)
+                try:
+                    control.value = float(control.value)
+                except (TypeError, ValueError):
+                    shown = format_value(control.value)
+                    log.error("ui-config.json: the initial value of %s must be a number, got %s", argument.label, shown)
 
 
 def check_cell(p: Any, values: Mapping[str, Any]) -> None:

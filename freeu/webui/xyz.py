@@ -14,6 +14,7 @@ from freeu.settings.parameter import Parameter, SettingsError, parse_value
 from freeu.settings.settings import TABLE, Settings, extremes
 from freeu.webui import host
 from freeu.webui.preset_catalog import AUTOMATIC, PresetCatalog
+from freeu.webui.refusal import as_refusal
 
 PREFIX = "[FreeU] "
 
@@ -64,6 +65,7 @@ def _apply(name: str, p: Any, value: Any, values: Sequence[Any]) -> None:
     p.freeu_overrides = {**getattr(p, "freeu_overrides", {}), name: _tidy(value)}
 
 
+@as_refusal()
 def _confirm(name: str, catalog: PresetCatalog, check_cell: CheckCell, p: Any, values: Sequence[Any]) -> None:
     """Check the values of one axis, before the plot's first image. Raises SettingsError, which names the axis.
 
@@ -84,13 +86,19 @@ def _confirm(name: str, catalog: PresetCatalog, check_cell: CheckCell, p: Any, v
 def _check_values(name: str, values: Sequence[Any], catalog: PresetCatalog) -> None:
     """Raise SettingsError for a value that is wrong in every combination, or if there is none."""
     if not values:
-        raise SettingsError(name, values, "must have at least one value")
+        # The host takes the values of these axes from their list only.
+        advice = "Through the API, send them as the axis' third argument" if _has_choices(name) else ""
+        raise SettingsError(name, values, "must have at least one value", advice)
     presets = catalog.possible()
     for value in values:
         if name == "preset":
             Settings.parse({"preset": value}, presets)
         else:
             parse_value(name, ARGUMENTS[name], value)
+
+
+def _has_choices(name: str) -> bool:
+    return name == "preset" or ARGUMENTS[name].kind in ("choice", "switch")
 
 
 def _critical_cells(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -102,6 +110,7 @@ def _critical_cells(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [{**cell, "preset": preset} for preset in axes.get("preset", ())] or [cell]
 
 
+@as_refusal()
 def _split_numbers(name: str, parameter: Parameter, text: str) -> list[str]:
     """Return the values of a numeric axis, with ranges as they are. The host's own error would not name the axis."""
     values = _split(name, text)
@@ -111,6 +120,7 @@ def _split_numbers(name: str, parameter: Parameter, text: str) -> list[str]:
     return values
 
 
+@as_refusal()
 def _split_curves(text: str) -> list[str]:
     """Return the values of the axis of curves. Without quotes, each point would be read as a curve."""
     values = _split("curve", text)

@@ -48,7 +48,7 @@ class Client:
 
     def img2img(self, image: Image.Image, *freeu: Any, **job: Any) -> webuiapi.WebUIApiResult:
         """Run a small img2img job."""
-        return self.api.img2img(images=[image], **{**SMALL, "steps": 8, **job}, alwayson_scripts=_scripts(freeu))
+        return self.api.img2img(images=[image], **{**SMALL, **job}, alwayson_scripts=_scripts(freeu))
 
     def post(self, path: str, **body: Any) -> requests.Response:
         """Send a request; NaN and Infinity are sent as Python writes them."""
@@ -90,6 +90,13 @@ class Client:
         return next(s for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])
 
     @functools.cached_property
+    def upscaler(self) -> str:
+        """The name of an upscaler for hires. fix. Forge Neo has none of latents."""
+        routes = ("latent-upscale-modes", "upscalers")
+        names = [found["name"] for route in routes for found in self.get(f"/sdapi/v1/{route}").json()]
+        return next(name for name in names if name != "None")
+
+    @functools.cached_property
     def samplers(self) -> set[str]:
         """The names of the samplers."""
         return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers").json()}
@@ -100,9 +107,8 @@ def _scripts(freeu: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def reason(answer: requests.Response) -> str:
-    """Return why a job was refused: `errors` in AUTOMATIC1111, `message` in Forge."""
-    body = answer.json()
-    return body.get("errors") or body["message"]
+    """Return why a job was refused."""
+    return str(answer.json()["detail"])
 
 
 def pixels(result: webuiapi.WebUIApiResult) -> list[bytes]:

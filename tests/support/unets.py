@@ -14,6 +14,8 @@ from playground.model import build_unet
 CONTEXT = 16
 ALL_STAGES = {"b1": 1.3, "s1": 0.7, "b2": 1.4, "s2": 0.2, "b3": 1.2, "s3": 0.5}
 STRONG = Settings(**ALL_STAGES)
+RICH = {"high1": 1.1, "offset1": 0.75, "width2": 0.3, "cutoff2": 0.6, "cutoff3": 1.0}
+KEPT = {"keep_contrast": 0.7}
 
 
 class Shape(NamedTuple):

@@ -16,7 +16,7 @@ from freeu.user_presets import UserPresets
 from playground import serve
 from tests.support.client import Client
 from tests.support.jobs import make_job
-from tests.support.page import SHORT, Tab
+from tests.support.page import LONG, SHORT, Tab
 
 serve.enter()  # the host's modules are to be found from here on
 
@@ -116,8 +116,8 @@ def page(browser, playground) -> Iterator[Page]:
     page.set_default_timeout(SHORT)
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(playground.url)
-    page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox")
+    page.goto(playground.url, timeout=LONG)
+    page.wait_for_selector("#script_txt2img_freeu_enabled-visible-checkbox", timeout=LONG)
     yield page
     context.close()
     assert errors == []

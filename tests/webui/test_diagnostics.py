@@ -21,7 +21,7 @@ from freeu.settings.infotext import DIAGNOSTICS_KEY
 from freeu.webui import diagnostics
 from freeu.webui.job import Job
 from tests.support.client import pixels
-from tests.support.jobs import run
+from tests.support.jobs import Engine, run
 from tests.support.page import Tab, small
 from tests.support.unets import call, hooks_on, inputs, shared
 
@@ -337,11 +337,17 @@ def test_a_failed_comparison_keeps_the_image_and_has_a_comment(host, job, monkey
     assert len(processed.images) == len(processed.infotexts) == 2
 
 
-def test_a_job_without_decoder_blocks_has_a_comment_and_no_plot(host, job, monkeypatch):
-    monkeypatch.setattr(host.sd_unet, "current_unet", host.shared.sd_model.model.diffusion_model)
-    processed = run(host, job({**ON, "plot": True}))
+@pytest.mark.parametrize("replaced", ["by an engine", "without decoder blocks"])
+def test_a_job_without_decoder_blocks_has_a_comment_and_no_plot(host, job, monkeypatch, replaced):
+    unet = host.shared.sd_model.model.diffusion_model
+    if replaced == "by an engine":
+        monkeypatch.setattr(host.sd_unet, "current_unet", unet)
+    else:
+        monkeypatch.setitem(host.shared.sd_model.model._modules, "diffusion_model", Engine(unet))
+    processed = run(host, job({**ON, **BOTH}))
     assert "there is nothing to plot" in processed.comments
-    assert len(processed.images) == 1
+    assert len(processed.images) == 2
+    assert processed.extra_generation_params[DIAGNOSTICS_KEY] == {"pairs": [[0, 1]], "plots": []}
 
 
 def test_masks_among_the_images_keep_their_place(host, job):

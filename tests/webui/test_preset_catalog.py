@@ -77,7 +77,7 @@ def test_a_job_with_a_deleted_preset_is_refused_by_name(local_client, own):
     own.delete("夜 soft")
     freeu = {"freeu": {"args": [{"preset": "夜 soft"}]}}
     answer = local_client.post("/sdapi/v1/txt2img", **SMALL, alwayson_scripts=freeu)
-    assert answer.status_code == 500
+    assert answer.status_code == 422
     assert reason(answer).startswith("preset must be one of Automatic, SD1.4")
     assert "got '夜 soft'" in reason(answer)
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from freeu import SettingsError
-from freeu.webui.refusal import refuse, refuse_plot, withdraw
+from freeu.webui.refusal import FreeUSettingsError, refuse, refuse_plot, withdraw
 
 ERROR = SettingsError("b1", 9, "must be between -1 and 3")
 
@@ -27,10 +27,18 @@ def test_a_refused_job_ends_when_sampling_starts(caplog):
         refuse(p, ERROR)
     assert p.comments == ["FreeU: b1 must be between -1 and 3, got 9"]
     assert "FreeU refuses this job: b1 must be between -1 and 3, got 9" in caplog.text
-    with pytest.raises(SettingsError) as error:
+    with pytest.raises(FreeUSettingsError, match=f"^{ERROR}$") as error:
         p.sample(conditioning=None)
-    assert error.value is ERROR
+    assert (error.value.status_code, error.value.detail) == (422, str(ERROR))
     assert Processing().sample() == "samples"
+
+
+def test_an_error_of_freeu_itself_is_raised_as_it_is():
+    p, error = Processing(), ZeroDivisionError("a")
+    refuse(p, error)
+    with pytest.raises(ZeroDivisionError) as caught:
+        p.sample()
+    assert caught.value is error
 
 
 def test_the_message_of_any_error_is_escaped_and_shortened(caplog):
@@ -49,9 +57,8 @@ def test_a_refused_plot_ends_when_it_copies_the_styles_for_a_cell():
     refuse_plot(p, ERROR)
     assert list(p.styles) == ["sharp"]
     assert p.sample() == "samples"
-    with pytest.raises(SettingsError) as error:
+    with pytest.raises(FreeUSettingsError, match=f"^{ERROR}$"):
         p.styles[:]
-    assert error.value is ERROR
 
 
 def test_a_withdrawn_refusal_restores_sampling():

@@ -6,18 +6,19 @@ from pathlib import Path
 import gradio as gr
 import httpx
 import pytest
-import torch
 from fastapi import FastAPI
 from modules.infotext_utils import parse_generation_parameters
 from PIL import Image
 
 from freeu import SettingsError, arguments, from_infotext, presets
 from freeu.arguments import ARGUMENTS
+from freeu.core.hooks import Session
 from freeu.settings.settings import TABLE
 from freeu.webui import callbacks
 from freeu.webui.job import HookManager, Job
+from freeu.webui.script import keep_initial_values_float
 from tests.support.client import SMALL, Client
-from tests.support.jobs import our_script, run
+from tests.support.jobs import Engine, our_script, run
 from tests.support.unets import hooks_on
 from tests.support.waiting import SECONDS
 
@@ -37,19 +38,11 @@ def test_a_job_that_freeu_did_not_change_has_a_comment(host, job, freeu):
     assert comments == "FreeU changed nothing: these settings are active at no step of this job.\n"
 
 
-class Engine(torch.nn.Module):
-    """A replacement for a UNet, with the same output and without its blocks."""
-
-    def __init__(self, unet):
-        super().__init__()
-        self.forward = unet.forward
-
-
 def test_an_unsupported_model_has_a_comment(host, job, monkeypatch):
     model = host.shared.sd_model.model
     monkeypatch.setitem(model._modules, "diffusion_model", Engine(model.diffusion_model))
-    comments = run(host, job({})).comments
-    assert "FreeU changed nothing: FreeU needs a U-Net (SD 1, SD 2, SDXL); this model, Engine, has none" in comments
+    expected = "FreeU changed nothing: FreeU needs a U-Net (SD 1, SD 2, SDXL); this model, Engine, has none.\n"
+    assert run(host, job({})).comments == expected
 
 
 def test_an_engine_that_replaces_the_unet_has_a_comment(host, job, monkeypatch):
@@ -59,7 +52,7 @@ def test_an_engine_that_replaces_the_unet_has_a_comment(host, job, monkeypatch):
 
 @pytest.mark.parametrize(
     ("key", "name"),
-    [("freeu_enabled", "the FreeU built into this WebUI"), ("FreeU Stages", "ljleb's extension")],
+    [("freeu_enabled", "another FreeU (its setting freeu_enabled)"), ("FreeU Stages", "ljleb's extension")],
 )
 def test_another_enabled_freeu_has_a_comment(host, job, key, name):
     p = job({})
@@ -73,11 +66,11 @@ def test_another_enabled_freeu_has_a_comment(host, job, key, name):
 def test_an_error_during_sampling_has_a_comment(host, job, monkeypatch):
     steps = []
 
-    def fail_at_third_call(self, denoiser, unet):
-        steps.append(denoiser.step)
+    def fail_at_third_call(self, params, unet):
+        steps.append(params.denoiser.step)
         if len(steps) == 3:
             raise AttributeError("no such block")
-        sync(self, denoiser, unet)
+        sync(self, params, unet)
 
     sync = Job.sync
     monkeypatch.setattr(Job, "sync", fail_at_third_call)
@@ -93,6 +86,24 @@ def test_an_interrupted_job_has_no_comment(host, job):
 
 
 # Jobs
+
+
+@pytest.mark.parametrize(
+    ("sampler", "expected"),
+    [
+        ("Euler", [0, 1, 2, 3, 4, 5]),
+        ("Heun", [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5]),
+        ("RK3 Euler", [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 5]),
+    ],
+)
+def test_all_calls_of_a_step_have_its_strength(host, job, monkeypatch, sampler, expected):
+    steps = []
+    monkeypatch.setattr(Session, "at", lambda self, step, total: steps.append(step))
+    run(host, job({}, sampler_name=sampler, steps=6, n_iter=2))
+    assert steps == expected * 2
+    steps.clear()
+    run(host, job({}, sampler_name=sampler, steps=6, enable_hr=True, hr_second_pass_steps=6))
+    assert steps == expected * 2
 
 
 def test_a_refused_job_has_a_comment(host, job):
@@ -165,6 +176,22 @@ def test_ui_returns_one_control_per_parameter(host):
         ids = [control.elem_id for control in controls]
         assert len(set(ids)) == len(ARGUMENTS)
         assert all(("img2img" if our_script(runner).is_img2img else "txt2img") in elem_id for elem_id in ids)
+
+
+@pytest.mark.parametrize("bad", ["", "much", None, []])
+def test_a_bad_initial_value_of_ui_config_json_is_named_and_the_others_are_floats(host, monkeypatch, caplog, bad):
+    """The host converts a pasted value to the type of the initial value."""
+    script = our_script(host.scripts.scripts_txt2img)
+    kinds = zip(script.controls, ARGUMENTS.values(), strict=True)
+    sliders = [control for control, argument in kinds if argument.kind == "number"]
+    for slider in sliders:
+        monkeypatch.setattr(slider, "value", bad if slider is sliders[0] else 1)
+    keep_initial_values_float(None, None)
+    values = [slider.value for slider in sliders]
+    assert values == [bad, *[1.0] * (len(values) - 1)]
+    assert {type(value) for value in values[1:]} == {float}
+    [record] = caplog.records
+    assert record.getMessage() == f"ui-config.json: the initial value of b1 must be a number, got {bad!r}"
 
 
 def test_ui_runs_again_for_the_initial_values_in_the_api(host):

@@ -65,12 +65,12 @@ class Soak:
         self.generate(freeu, steps=self.random.randint(1, 5), cfg_scale=self.random.choice([1, 3, 7]))
 
     def sampler(self, freeu):
-        names = ["Euler", "Euler a", "Heun", "DDIM", "PLMS", "UniPC", "DPM++ 2M", "Adaptive Heun"]
+        names = ["Euler", "Euler a", "Heun", "DDIM", "PLMS", "UniPC", "DPM++ 2M", "RK3 Euler", "Adaptive Heun"]
         self.generate(freeu, sampler_name=self.random.choice(names), steps=4)
 
     def hires(self, freeu):
         self.generate(
-            freeu, enable_hr=True, hr_scale=2, hr_upscaler="Latent", hr_second_pass_steps=self.random.randint(0, 4)
+            freeu, enable_hr=True, hr_scale=2, hr_upscaler="Lanczos", hr_second_pass_steps=self.random.randint(0, 4)
         )
 
     def img2img(self, freeu, **more):

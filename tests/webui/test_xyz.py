@@ -16,6 +16,8 @@ from freeu.webui import host, xyz
 from freeu.webui.script import FreeU
 from tests.support.client import SMALL, Client
 
+THIRD_ARGUMENT = "must have at least one value, got \\[\\]. Through the API, send them as the axis' third argument"
+
 
 class AxisOption:
     """The arguments of the host's class, as attributes."""
@@ -61,7 +63,7 @@ def test_a_cell_has_overrides_of_its_own(plot):
         ("preset", ["SDXL", "gone"], "must be one of .*, got 'gone'"),
         ("plot", ["yes"], "must be true or false, got 'yes'"),
         ("b1", [], "must have at least one value, got \\[\\]"),  # "1.0-1.2 [0]", "2-1 (+0.1)"
-        ("version", [], "must have at least one value, got \\[\\]"),
+        *((name, [], THIRD_ARGUMENT) for name in ("version", "preset", "enabled")),
         ("enabled", [*"True, False"], "must be true or false, got 'T'"),  # an API client's text in place of a list
     ],
 )
@@ -209,8 +211,8 @@ def test_a_plot_of_a_job_with_invalid_settings_is_refused_in_the_api(playground,
     with pytest.raises(RuntimeError, match="must be") as error:
         Client(playground.url).plot(*axes, freeu=(freeu,))
     status, text = error.value.args
-    assert status == 500
-    assert json.loads(text)["error"] == "SettingsError"
+    assert status == 422
+    assert json.loads(text)["error"] == "FreeUSettingsError"
     assert steps == []
 
 

@@ -134,8 +134,8 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
         """Validate the second pass, and write it to the infotext."""
         if not self.enable_hr:
             return
-        modes = shared.latent_upscale_modes
-        self.latent_scale_mode = modes.get(self.hr_upscaler or "Latent")
+        modes = {**shared.latent_upscale_modes, **{upscaler.name: upscaler.mode for upscaler in shared.sd_upscalers}}
+        self.latent_scale_mode = modes.get(self.hr_upscaler or next(iter(modes)))
         if self.latent_scale_mode is None:
             raise ValueError(f"hr_upscaler must be one of {', '.join(modes)}, got {self.hr_upscaler!r}")
         self.hr_upscale_to_x = _validate_size("hr_scale * width", self.width * self.hr_scale)

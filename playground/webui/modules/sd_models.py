@@ -32,13 +32,12 @@ class CheckpointInfo:
 class _SdModel(nn.Module):
     """A loaded checkpoint. As in the real WebUI its UNet is `model.diffusion_model`."""
 
-    is_sdxl = True
-    """The decoder has the three stages of SDXL."""
     is_sd1 = is_sd2 = False
 
     def __init__(self, info: CheckpointInfo) -> None:
         super().__init__()
-        loaded = _LOADERS[info.filename]()
+        loaded = loaders[info.filename]()
+        self.is_sdxl = hasattr(loaded.unet, "output_blocks")  # its decoder has the three stages of SDXL
         self.text = loaded.text
         self.model = nn.Module()
         self.model.diffusion_model = loaded.unet
@@ -48,6 +47,11 @@ class _SdModel(nn.Module):
         """Return the context of each prompt. Raises PromptError for an unknown word."""
         context: Tensor = self.text(self.text.tokens(prompts))
         return context
+
+    def apply_model(self, x_noisy: Tensor, t: Tensor, cond: Tensor) -> Any:
+        """Call the UNet."""
+        unet: Any = self.model.diffusion_model
+        return unet(x_noisy, t, context=cond)
 
 
 class SdModelData:
@@ -65,6 +69,12 @@ class SdModelData:
                 reload_model_weights()
         return self.sd_model
 
+    def set_sd_model(self, v: Any) -> None:
+        """Make `v` the loaded model."""
+        if v not in self.loaded_sd_models:
+            self.loaded_sd_models.append(v)
+        self.sd_model = v
+
 
 class _SharedModule(ModuleType):
     @property
@@ -80,7 +90,7 @@ shared.__class__ = _SharedModule
 
 def list_models() -> None:
     """Register the built-in checkpoints."""
-    for name in _LOADERS:
+    for name in loaders:
         CheckpointInfo(name).register()
 
 
@@ -99,11 +109,8 @@ def reload_model_weights(sd_model: Any = None, info: CheckpointInfo | None = Non
     """Make the checkpoint `info`, by default the selected one, the loaded model, and return the model."""
     info = info or select_checkpoint()
     loaded = next((model for model in model_data.loaded_sd_models if model.sd_checkpoint_info is info), None)
-    if loaded is None:
-        loaded = _SdModel(info)
-        model_data.loaded_sd_models.append(loaded)
-    model_data.sd_model = loaded
-    return loaded
+    model_data.set_sd_model(_SdModel(info) if loaded is None else loaded)
+    return model_data.sd_model
 
 
 def _load_noised() -> emoji_model.TextToImage:
@@ -116,7 +123,7 @@ def _load_noised() -> emoji_model.TextToImage:
     return noised
 
 
-_LOADERS: dict[str, Callable[[], emoji_model.TextToImage]] = {
+loaders: dict[str, Callable[[], emoji_model.TextToImage]] = {
     "emoji32": emoji_model.load,
     "emoji32-noised": _load_noised,
 }

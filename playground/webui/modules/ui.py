@@ -20,6 +20,7 @@ from modules.processing import (
     process_images,
 )
 from modules.ui_components import InputAccordion
+from playground.model import load_words
 
 _PROMPT = "red apple"
 _EXAMPLE_WORDS = 24
@@ -162,7 +163,7 @@ def _prompts(tab: _Tab) -> Any:
 
 
 def _vocabulary() -> str:
-    words = shared.sd_model.text.words
+    words = load_words()
     examples = ", ".join(words[:: max(1, len(words) // _EXAMPLE_WORDS)][:_EXAMPLE_WORDS])
     command = "<code>python -m playground words</code>"
     return f"<small>The model knows {len(words)} words, such as {examples}. {command} lists all.</small>"
@@ -192,7 +193,7 @@ def _numbers(tab: _Tab) -> None:
 
 def _hires(tab: _Tab) -> None:
     with tab.add("enable_hr", InputAccordion, "hr", False, label="Hires. fix"), gr.Row():
-        modes = list(shared.latent_upscale_modes)
+        modes = [*shared.latent_upscale_modes, *(upscaler.name for upscaler in shared.sd_upscalers)]
         tab.add("hr_upscaler", gr.Dropdown, "hr_upscaler", choices=modes, value=modes[0], label="Upscaler")
         steps = {"label": "Hires steps", "minimum": 0, "maximum": 150, "step": 1, "value": 0}
         tab.add("hr_second_pass_steps", gr.Slider, "hires_steps", **steps)

@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 from modules import processing, scripts, sd_models, sd_samplers
 from modules.processing import Processed, create_infotext, process_images
-from modules.shared import state
+from modules.shared import cmd_opts, state
 from PIL import Image
 
 from playground import images
@@ -131,6 +131,10 @@ class Script(scripts.Script):
     def title(self) -> str:
         """Return the name in the dropdown and, in lower case, in the API."""
         return "X/Y/Z plot"
+
+    def show(self, is_img2img: bool) -> bool:
+        """Show this class or _ForgeScript."""
+        return not cmd_opts.forge
 
     def ui(self, is_img2img: bool) -> list[Any]:
         """Create the controls of three axes and of the grid."""
@@ -270,6 +274,27 @@ class Script(scripts.Script):
                 pc.extra_generation_params[f"{axis.name} Type"] = axis.option.label
                 pc.extra_generation_params[f"{axis.name} Values"] = axis.text
         return create_infotext(pc, pc.all_prompts, pc.all_seeds, pc.all_subseeds)
+
+
+class _ForgeScript(Script):
+    """The plot of Forge Neo, which has one argument more."""
+
+    def show(self, is_img2img: bool) -> bool:
+        """Show this class or Script."""
+        return bool(cmd_opts.forge)
+
+    def ui(self, is_img2img: bool) -> list[Any]:
+        """Create the controls."""
+        *controls, margin_size, csv_mode = super().ui(is_img2img)
+        count = {"label": "Row Count", "minimum": 0, "maximum": 8, "value": 0, "step": 1}
+        row_count = gr.Slider(**count, elem_id=self.elem_id("row_count"))
+        return [*controls, row_count, margin_size, csv_mode]
+
+    def run(self, p: Any, *args: Any) -> Processed:
+        """Run the plot. The number of rows is ignored."""
+        *others, _row_count, margin_size, csv_mode = args
+        run: Callable[..., Processed] = super().run
+        return run(p, *others, margin_size, csv_mode)
 
 
 def _run_cell(p: Any, axes: tuple[_Axis, ...], index: tuple[int, ...]) -> _Cell:

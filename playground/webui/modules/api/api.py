@@ -67,6 +67,8 @@ class Api:
             ("POST", "png-info", self.pnginfoapi),
             ("GET", "progress", self.progressapi),
             ("GET", "samplers", self.get_samplers),
+            ("GET", "upscalers", self.get_upscalers),
+            ("GET", "latent-upscale-modes", self.get_latent_upscale_modes),
             ("GET", "scripts", self.get_scripts_list),
             ("GET", "script-info", self.get_script_info),
         ]
@@ -206,6 +208,14 @@ class Api:
             {"name": sampler.name, "aliases": sampler.aliases, "options": sampler.options}
             for sampler in sd_samplers.all_samplers
         ]
+
+    def get_upscalers(self) -> list[dict[str, Any]]:
+        """Return the upscalers of images."""
+        return [{"name": upscaler.name} for upscaler in shared.sd_upscalers]
+
+    def get_latent_upscale_modes(self) -> list[dict[str, Any]]:
+        """Return the upscalers of latents. Forge Neo has none."""
+        return [{"name": name} for name in shared.latent_upscale_modes]
 
     def get_scripts_list(self) -> models.ScriptsList:
         """Return the names of both tabs' scripts."""

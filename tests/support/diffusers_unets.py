@@ -14,8 +14,8 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.unets import unet_2d_blocks
 from torch import Tensor
 
-from tests.reference import Edit
-from tests.unets import CONTEXT, inputs
+from tests.support.reference import Edit
+from tests.support.unets import CONTEXT, inputs
 
 StepCallback = Callable[["RandomPipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor]]
 
