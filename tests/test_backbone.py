@@ -36,6 +36,15 @@ def test_equals_the_definition(count, height, width, b, version, offset, share, 
     assert ((out.double() - expected).abs() <= bound).all()
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("keep", [0.0, 0.7])
+def test_float64_is_computed_in_float64(version, keep):
+    h = features(2, 8, 6, 5).double()
+    expected = scale_backbone(h, 1.3, version, keep_contrast=keep)
+    out = scale_backbone_(h.clone(), 1.3, version=version, keep_contrast=keep)
+    torch.testing.assert_close(out, expected, rtol=0, atol=1e-14)
+
+
 @given(channels, sizes, sizes, factors, versions, shares, keeps, dtypes, st.integers(0, 99))
 def test_keeping_contrast_scales_each_image_by_one_factor(count, height, width, b, version, share, keep, dtype, seed):
     """The bound: one rounding of the output, plus float32's error in the root mean squares."""

@@ -301,6 +301,15 @@ def test_schedule_scales_the_factors(unet, others):
         torch.testing.assert_close(out, expected, rtol=0, atol=1e-5)
 
 
+def test_was_active_stays_true_after_the_last_active_step(unet):
+    was_active = []
+    with attach(unet, STRONG.replace(start=0.25, stop=0.5)) as session:
+        for step in range(4):
+            session.at(step, 4)
+            was_active.append(session.was_active)
+    assert was_active == [False, True, True, True]
+
+
 @pytest.mark.parametrize("timestep", [0, 250, 999, 501.4])
 @pytest.mark.parametrize("keyword", [True, False])
 def test_noise_clock_reads_the_timestep_of_each_call(unet, timestep, keyword):

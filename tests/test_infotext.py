@@ -204,6 +204,24 @@ def test_lines_and_values_around_the_settings_do_not_hide_them(text):
 
 
 @pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("64x64", "64x64"),
+        ('"a: 1, b: 2"', "a: 1, b: 2"),
+        ('"a \\"b\\" \\u00e9"', 'a "b" é'),
+        ('"a\n\tb"', "a\n\tb"),
+        ('"a" b', '"a" b'),
+    ],
+)
+def test_quoted_values_are_json_that_may_have_line_breaks(written, value):
+    assert parse_parameters(f"a\nSteps: 20, Template: {written}, Seed: 1") == {
+        "Steps": "20",
+        "Template": value,
+        "Seed": "1",
+    }
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f"a, {FORGE_LINE}\nNegative prompt: FreeU b1: 1.2\nSteps: 20, Sampler: Euler",

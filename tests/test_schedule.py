@@ -91,6 +91,12 @@ def test_noise_clock_counts_timesteps_down(timestep, window):
     assert strength_at_timestep(settings, timestep) == strength(settings, 999 - timestep, 1000)
 
 
+@pytest.mark.parametrize(("timestep", "nearest"), [(501.4, 501), (501.6, 502)])
+def test_noise_clock_rounds_to_the_nearest_timestep(timestep, nearest):
+    curve = Settings(curve="0:0, 1:1", clock="noise")
+    assert strength_at_timestep(curve, timestep) == strength_at_timestep(curve, nearest)
+
+
 @pytest.mark.parametrize("timestep", [-3.0, 1000.0, 5000.0])
 def test_noise_clock_clamps_timesteps_out_of_range(timestep):
     curve = Settings(curve="0:0.1, 1:0.9", clock="noise")

@@ -16,6 +16,7 @@ from freeu.settings import parameter as parameter_module
 from freeu.settings import settings as settings_module
 from freeu.settings.parameter import MAX_MESSAGE_LENGTH, MAX_VALUE_LENGTH, format_value, readable
 from freeu.settings.settings import TABLE
+from freeu.settings.stage import Stage
 from tests.support.strategies import payloads, valid
 
 STAGE_DEFAULTS = {"high": 1.0, "offset": 0.0, "width": 0.5, "cutoff": 0.0}
@@ -297,6 +298,37 @@ def test_settings_are_frozen_and_replace_validates():
     for name in ("c1", "preset"):
         with pytest.raises(SettingsError, match=f"^{name} is not a parameter of FreeU, got 'SDXL'"):
             settings.replace(**{name: "SDXL"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({}, []),
+        ({"b1": 0.9}, ["b"]),
+        ({"b1": 1.1, "width1": 0.001}, ["b"]),
+        ({"b1": 1.1, "width1": 0}, []),
+        ({"s1": 0.9}, ["s"]),
+        ({"s1": 1.1, "width1": 0}, ["s"]),
+        ({"high1": 0.9}, ["high"]),
+        ({"b1": 2, "s1": 0, "high1": 1.1}, ["b", "s", "high"]),
+        ({"b2": 2, "s3": 0}, []),
+        ({"offset1": 0.5, "width1": 1, "cutoff1": 1}, []),
+    ],
+)
+def test_stage_knows_its_factors_that_change_features(changes, changed):
+    stage = Settings(b1=1, s1=1).replace(**changes).stage(1)
+    assert stage.changed() == changed
+    assert stage.neutral == (not changed)
+
+
+@given(st.lists(st.floats(-1, 3), min_size=3, max_size=3), st.floats(0, 1))
+def test_strength_is_how_far_a_factor_is_from_one(factors, strength):
+    stage = Stage(*factors, offset=0.25, width=0.5, cutoff=0.75)
+    scaled = stage.at_strength(strength)
+    assert scaled[:3] == pytest.approx([1 + strength * (factor - 1) for factor in factors])
+    assert scaled[3:] == stage[3:]
+    assert stage.at_strength(1) == stage
+    assert stage.at_strength(0).neutral
 
 
 @pytest.mark.parametrize("preset", presets.PRESETS, ids=lambda preset: preset.name)

@@ -45,6 +45,16 @@ def test_unet_without_a_middle_block():
     assert decoder_blocks(unet) == complete
 
 
+def test_backbone_is_as_wide_as_the_last_layer_of_the_block_before():
+    unet = build("SDXL")
+    block = unet.output_blocks[0]
+    first = block[0]
+    block.append(type(first)(first.out_channels, first.emb_channels, 0, out_channels=first.out_channels + 32))
+    blocks = decoder_blocks(unet)
+    assert blocks[0].first_layer is first
+    assert blocks[1].backbone == first.out_channels + 32
+
+
 class DiffusionTransformer(nn.Module):
     """A model without ldm's decoder."""
 
