@@ -53,7 +53,8 @@ def test_missing_keys_mean_their_infotext_default():
 
 
 def test_unknown_keys_are_logged_and_ignored(caplog):
-    assert from_infotext({"FreeU b1": "1.1", "FreeU sparkle": "3", DIAGNOSTICS_KEY: "x"}) == Settings(b1=1.1)
+    infotext = parse_parameters(f"FreeU b1: 1.1, FreeU sparkle: 3, {DIAGNOSTICS_KEY}: x")
+    assert from_infotext(infotext) == Settings(b1=1.1)
     assert [record.getMessage() for record in caplog.records] == [
         "infotext: keys unknown to this version of FreeU are ignored: FreeU sparkle"
     ]

@@ -331,6 +331,19 @@ def test_strength_is_how_far_a_factor_is_from_one(factors, strength):
     assert stage.at_strength(0).neutral
 
 
+def test_settings_are_neutral_if_they_are_off_or_no_stage_changes_features():
+    ones = Settings(b1=1, s1=1, b2=1, s2=1)
+    assert Settings(enabled=False).neutral
+    assert ones.neutral
+    assert not any(ones.replace(**{f"b{n}": 1.1}).neutral for n in (1, 2, 3))
+
+
+def test_compact_leaves_out_defaults_however_they_are_written():
+    written = ["version", "b1", "s1", "b2", "s2", "start", "stop"]
+    assert [*Settings.parse({"b3": "1.0", "mask": " box ", "cutoff1": 0}).compact()] == written
+    assert [*Settings(b3=1.1).compact()] == [*written, "b3"]
+
+
 @pytest.mark.parametrize("preset", presets.PRESETS, ids=lambda preset: preset.name)
 def test_presets_change_images_and_name_their_source(preset):
     assert not preset.settings.neutral

@@ -50,9 +50,20 @@ def test_backbone_is_as_wide_as_the_last_layer_of_the_block_before():
     block = unet.output_blocks[0]
     first = block[0]
     block.append(type(first)(first.out_channels, first.emb_channels, 0, out_channels=first.out_channels + 32))
+    unet.middle_block.append(type(first)(first.out_channels, first.emb_channels, 0, out_channels=96))
     blocks = decoder_blocks(unet)
     assert blocks[0].first_layer is first
-    assert blocks[1].backbone == first.out_channels + 32
+    assert [block.backbone for block in blocks[:2]] == [96, first.out_channels + 32]
+
+
+@pytest.mark.parametrize(
+    ("depths", "levels"), [(2, [1, 1, 1, 2, 2, 2, 3, 3, 3]), ([3, 2, 1], [1, 1, 2, 2, 2, 3, 3, 3, 3])]
+)
+def test_depth_of_a_level_may_be_one_number_for_all(depths, levels):
+    """As in the first ldm."""
+    unet = copy.copy(shared("SDXL"))
+    unet.num_res_blocks = depths
+    assert [block.stage for block in decoder_blocks(unet, "levels")] == levels
 
 
 class DiffusionTransformer(nn.Module):
