@@ -267,7 +267,8 @@ class TestCompiled:
         with attach(unet, settings) as session:
             for step in range(3):
                 session.at(step, 3)
-                assert compiled(x, timesteps=timesteps, context=context).equal(on)
+                output = compiled(x, timesteps=timesteps, context=context)
+                torch.testing.assert_close(output, on, rtol=0, atol=1e-5)  # in torch 2.11, some sums differ by rounding
             assert session.calls == (3 * edited if TORCH_2_1 else 1)
         assert len(graphs) - graphs_when_off <= graphs_when_off + (2 * edited if TORCH_2_1 else 0)
         assert compiled(x, timesteps=timesteps, context=context).equal(off)
