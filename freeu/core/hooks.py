@@ -75,7 +75,7 @@ class Session:
         strength: FreeU's strength at this step, 0..1.
         stages: the factors that apply at this step, by stage, without neutral stages.
         was_active: True if FreeU has been active at any step so far. If so and `calls` is 0, the UNet runs no hooks:
-            it was compiled before they were added.
+            it was compiled before they were added (see `guard_hooks`).
         is_open: False after `close`. A deep copy of the UNet has copies of the hooks, which check it too.
     """
 
@@ -172,6 +172,18 @@ class Session:
         self.strength = strength if self.settings.enabled else 0.0
         stages = {n: self.settings.stage(n).at_strength(self.strength) for n in STAGES}
         self.stages = {n: stage for n, stage in stages.items() if not stage.neutral}
+
+
+def guard_hooks() -> None:
+    """Let compiled models see hooks that are added or removed later, if this process has loaded torch.compile.
+
+    By default, a compiled graph does not check the modules' hooks (https://github.com/pytorch/pytorch/pull/98371): a
+    UNet that was compiled for an image without FreeU would ignore it from then on. Call this before the model's first
+    call. Graphs that exist already stay as they are.
+    """
+    dynamo = sys.modules.get("torch._dynamo")
+    if hasattr(getattr(dynamo, "config", None), "skip_nnmodule_hook_guards"):
+        dynamo.config.skip_nnmodule_hook_guards = False  # type: ignore[union-attr]
 
 
 def _is_compiling() -> bool:

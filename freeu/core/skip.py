@@ -15,6 +15,7 @@ https://github.com/ChenyangSi/FreeU, demo/free_lunch_utils.py, Fourier_filter. T
 from __future__ import annotations
 
 import math
+from operator import index
 
 from torch import Tensor
 
@@ -40,21 +41,21 @@ def scale_skip_(skip: Tensor, s: float, *, high: float = 1.0, cutoff: float = 0.
     """
     if mask not in ("box", "disc"):
         raise ValueError(f"mask must be box or disc, got {mask!r}")
-    height, width = skip.shape[2:]
+    height, width = map(index, skip.shape[2:])  # torch.compile takes the result of index() as a constant
     rows, columns = reach(height, cutoff), reach(width, cutoff)
     if mask == "box" and 2 * rows >= height and 2 * columns >= width:
         high = s  # every frequency is low
     if s == high:
         return skip if s == 1 else skip.mul_(s)
     with without_autocast(skip.device):
-        for index in range(len(skip)):
-            _filter_image_(skip[index], s, high, rows, columns, mask)
+        for image in range(len(skip)):
+            _filter_image_(skip[image], s, high, rows, columns, mask)
     return skip
 
 
 def reach(size: int, cutoff: float) -> int:
     """Return how many frequencies are low in a direction of `size` pixels: `max(1, floor(size // 2 * cutoff))`."""
-    return max(1, math.floor(size // 2 * cutoff))
+    return index(max(1, math.floor(size // 2 * cutoff)))
 
 
 def _filter_image_(image: Tensor, s: float, high: float, rows: int, columns: int, mask: str) -> None:
@@ -70,14 +71,14 @@ def _filter_image_(image: Tensor, s: float, high: float, rows: int, columns: int
 
 def _low_rank(x: Tensor, mask: str) -> Tensor:
     """Return L(x) = (x A^T) A for the smallest mask and x of shape (C, H, W)."""
-    height, width = x.shape[1:]
+    height, width = map(index, x.shape[1:])
     basis = low_rank_basis(height, width, mask, x.device, x.dtype)
     return (x.flatten(1) @ basis.t() @ basis).view(x.shape)
 
 
 def _low_frequencies(x: Tensor, rows: int, columns: int, mask: str) -> Tensor:
     """Return L(x) for a larger mask and x of shape (C, H, W), by way of the spectrum's low part."""
-    height, width = x.shape[1:]
+    height, width = map(index, x.shape[1:])
     vertical = wave_basis(height, rows, x.device, x.dtype)
     horizontal = wave_basis(width, columns, x.device, x.dtype)
     weights = spectral_weights(height, width, rows, columns, mask, x.device, x.dtype)

@@ -12,11 +12,12 @@ def upcast_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+# Not asked of each device: DirectML's raises an error. torch 2.1 cannot be asked.
+_is_available = getattr(torch.amp, "is_autocast_available", ("cpu", "cuda").__contains__)
+AUTOCAST_DEVICES = frozenset(filter(_is_available, ("cpu", "cuda", "mps", "xpu")))
+"""Types of devices that have autocast."""
+
+
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     """Return a context in which matrix products on `device` keep their operands' dtype."""
-    # torch 2.1 cannot tell which devices have autocast. DirectML ("privateuseone") has none and raises an error.
-    if hasattr(torch.amp, "is_autocast_available"):
-        available = device.type != "privateuseone" and torch.amp.is_autocast_available(device.type)
-    else:
-        available = device.type in ("cpu", "cuda")
-    return torch.autocast(device.type, enabled=False) if available else nullcontext()
+    return torch.autocast(device.type, enabled=False) if device.type in AUTOCAST_DEVICES else nullcontext()

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from freeu.arguments import ExtraOutputs, Request
-from freeu.core.hooks import Session, attach
+from freeu.core.hooks import Session, attach, guard_hooks
 from freeu.core.unet import UnsupportedUNetError
 from freeu.diagnostics.recorder import Recorder
 from freeu.settings.settings import Settings
@@ -88,6 +88,8 @@ class HookManager:
 
     def on_cfg_denoiser(self, params: Any) -> None:
         """Prepare the UNet for the next call of the model by the job `params.denoiser.p`."""
+        # Also in jobs without FreeU: a host that compiles the UNet does so in its first call.
+        guard_hooks()
         job = job_of(params.denoiser.p)
         last = self._last() if self._last else None
         if last is not None and last is not job:

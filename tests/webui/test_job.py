@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch._dynamo
 
 from freeu import Settings, attach
 from freeu.arguments import ExtraOutputs, Request
@@ -176,6 +177,12 @@ def test_closing_the_job_of_a_copied_p_does_not_change_the_original(unet, manage
     manager.on_cfg_denoiser(params(p))
     assert hooks_on(unet) == 7
     close_job(p)
+
+
+def test_a_job_without_freeu_prepares_a_model_that_is_compiled_for_hooks(manager):
+    with torch._dynamo.config.patch(skip_nnmodule_hook_guards=True):
+        manager.on_cfg_denoiser(params(Processing()))
+        assert not torch._dynamo.config.skip_nnmodule_hook_guards
 
 
 def test_was_active_tells_a_unet_that_runs_no_hooks_from_a_job_without_an_active_step(manager):
