@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from modules import _forge, script_callbacks, scripts, shared, ui
+from modules import _forge, script_callbacks, scripts, sd_models, shared, ui
 from modules._app import app_options
 from modules.api.api import Api
 from modules.call_queue import queue_lock
@@ -61,6 +61,7 @@ class Host:
     def _start(self) -> None:
         shared.cmd_opts.api_auth = self.api_auth
         scripts.load_scripts()
+        sd_models.model_data.get_sd_model()  # AUTOMATIC1111 loads the model at start, Forge does not
         if self.api_only:
             self._serve_api()
         else:
