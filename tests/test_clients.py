@@ -49,4 +49,4 @@ def test_text_is_read(example):
 def test_schedules_of_deforum_are_an_error_that_names_the_factor():
     request = {"freeu_enabled": True, "freeu_b1": "0:(1.3)", "freeu_b2": "0:(1.4)"}
     with pytest.raises(SettingsError, match=r"^b1 must be between -1 and 3, got '0:\(1\.3\)'$"):
-        read_file(json.dumps(request).encode())
+        read_file(json.dumps(request).encode(), tool="forge")

@@ -198,7 +198,8 @@ def active_calls(calls, steps, order, hires=False):
     active = []
     for call in range(calls):
         before = job.calls
-        job.sync(SimpleNamespace(p=p, step=call, steps=steps, total_steps=order * steps), shared("SDXL"))
+        denoiser = SimpleNamespace(p=p, sampler=None, step=call, steps=steps, total_steps=order * steps)
+        job.sync(SimpleNamespace(denoiser=denoiser, sampling_step=0), shared("SDXL"))
         with torch.inference_mode():
             shared("SDXL")(*inputs(1, 8, 8))
         active.append(job.calls > before)

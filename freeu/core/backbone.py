@@ -92,7 +92,8 @@ def _scale_and_keep_norm_(x: Tensor, b: float, version: str, windows: list[slice
     stay 0.
     """
     limits = torch.finfo(x.dtype)
-    scale = _norm(x.detach(), math.inf).log2().floor().exp2().nan_to_num(1, posinf=1).clamp(min=limits.tiny)
+    largest = _norm(x.detach(), math.inf).nan_to_num(1, posinf=1).clamp(limits.tiny, limits.max / 2)
+    scale = largest.log2().floor().exp2()
     x.div_(scale)
     before = _norm(x)
     _scale_(x, b, version, windows)

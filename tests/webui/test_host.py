@@ -362,7 +362,7 @@ def test_script_arguments_through_the_api(host: serve.Host) -> None:
     text = json.loads(post(host, "txt2img", {**JOB, **on})["info"])["infotexts"][0]
     assert "FreeU b1: 1.3" in text
     too_many = {"alwayson_scripts": {"freeu": {"args": [True, *[0] * 100]}}}
-    post(host, "txt2img", {**JOB, **too_many}, status=500)
+    post(host, "txt2img", {**JOB, **too_many}, status=422)
     assert post(host, "txt2img", {**JOB, "alwayson_scripts": {"no such": {}}}, status=422)["error"] == "HTTPException"
     post(host, "txt2img", {**JOB, "alwayson_scripts": {"x/y/z plot": {}}}, status=422)
     post(host, "txt2img", {**JOB, "script_name": "no such"}, status=422)
@@ -387,8 +387,8 @@ def test_an_error_in_sampling_is_returned_with_its_message(host: serve.Host) -> 
 def test_nan_reaches_the_script(host: serve.Host) -> None:
     body = json.dumps({**JOB, "alwayson_scripts": {"freeu": {"args": [True, "2", float("nan")]}}})
     answer = httpx.post(f"{host.url}/sdapi/v1/txt2img", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 500
-    assert "nan" in answer.json()["errors"]
+    assert answer.status_code == 422
+    assert "nan" in answer.json()["detail"]
 
 
 def test_options_through_the_api(host: serve.Host) -> None:

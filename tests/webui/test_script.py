@@ -270,7 +270,7 @@ def test_a_pasted_infotext_is_parsed_once(host, monkeypatch, infotext):
 
 def test_reloading_the_ui_registers_axes_and_callbacks_only_once(playground, host, job, monkeypatch):
     def axes():
-        plots = [data.module for data in host.scripts.scripts_data if data.path.endswith("xyz_grid.py")]
+        plots = {data.module for data in host.scripts.scripts_data if data.path.endswith("xyz_grid.py")}
         return [axis.label for plot in plots for axis in plot.axis_options]
 
     before = axes()
