@@ -66,9 +66,9 @@ def describe_factors(settings: Settings, n: int) -> str:
     return ", ".join(f"{name} {format_number(getattr(stage, name))}" for name in changed) or "unchanged"
 
 
-def fit_to(plot: Image.Image, image: Image.Image) -> Image.Image:
+def fit_to(charts: Image.Image, image: Image.Image) -> Image.Image:
     """Return the plot in the size of `image`, with its metadata, to take its place."""
-    fitted = ImageOps.pad(plot, image.size, color="white")
+    fitted = ImageOps.pad(charts, image.size, color="white")
     fitted.info.update(image.info)
     return fitted
 

@@ -43,17 +43,17 @@ def add_extra_outputs(p: Any, processed: Any, job: Job) -> None:
     off_colors = _mean_color_stats([image for image, _ in off]) if off else None
     if job.calls:
         processed.comments += describe_clipping(job.settings, on_colors, off_colors)
-    plots = _draw_plots(job, processed, on_colors, off_colors) if job.outputs.plot else []
+    charts = _draw_charts(job, processed, on_colors, off_colors) if job.outputs.plot else []
     if host.runs_script(p):
-        _replace_first_image(processed, plots)
+        _replace_first_image(processed, charts)
         return
     first = len(processed.images)
     for index, (image, infotext) in zip(generated, off, strict=False):
         _append(processed, image, infotext, like=index)
-    for plot in plots:
-        _append(processed, plot, processed.infotexts[generated[0]], like=generated[0])
+    for chart in charts:
+        _append(processed, chart, processed.infotexts[generated[0]], like=generated[0])
         if host.option(SAVE_DIAGNOSTICS, False):
-            host.save_image(p, plot, processed.infotexts[generated[0]], "-freeu-plot")
+            host.save_image(p, chart, processed.infotexts[generated[0]], "-freeu-plot")
     pairs = [[index, first + i] for i, index in enumerate(generated[: len(off)])]
     indices = {"pairs": pairs, "plots": list(range(first + len(off), len(processed.images)))}
     processed.extra_generation_params = {**processed.extra_generation_params, DIAGNOSTICS_KEY: indices}
@@ -104,8 +104,8 @@ def _generate_without_freeu(p: Any, processed: Any) -> list[tuple[Any, str]]:
     return [(other.images[index], other.infotexts[index]) for index in _generated_images(other)]
 
 
-def _draw_plots(job: Job, processed: Any, on: ColorStats, off: ColorStats | None) -> list[Any]:
-    """Return a plot for each pass that used FreeU. A recorder is empty if the pass ran none of the hooks."""
+def _draw_charts(job: Job, processed: Any, on: ColorStats, off: ColorStats | None) -> list[Any]:
+    """Return the charts of each pass that used FreeU. A recorder is empty if the pass ran none of the hooks."""
     recorders = {name: recorder for name, recorder in job.recorders.items() if recorder.steps}
     if not recorders:
         processed.comments += "FreeU: there is nothing to plot, because FreeU found no decoder block.\n"
@@ -121,11 +121,11 @@ def _mean_color_stats(images: list[Any]) -> ColorStats:
     return ColorStats(*(torch.cat(values).mean() for values in zip(*stats, strict=True)))
 
 
-def _replace_first_image(processed: Any, plots: list[Any]) -> None:
-    if plots:
+def _replace_first_image(processed: Any, charts: list[Any]) -> None:
+    if charts:
         from freeu.diagnostics.charts import fit_to  # matplotlib takes a second to import
 
-        processed.images[0] = fit_to(plots[0], processed.images[0])
+        processed.images[0] = fit_to(charts[0], processed.images[0])
 
 
 def _append(processed: Any, image: Any, infotext: str, like: int) -> None:

@@ -122,14 +122,14 @@ def save_image(p: Any, image: Any, infotext: str, suffix: str) -> None:
     images.save_image(image, p.outpath_samples, "", p.all_seeds[0], p.all_prompts[0], extension, **options)
 
 
-def plotted_axes(p: Any) -> list[str]:
+def grid_axes(p: Any) -> list[str]:
     """Return the labels of the axes of the X/Y/Z plot in job `p`; none if another script makes the plot."""
-    plot = next((script for script in p.scripts.selectable_scripts if hasattr(script, "current_axis_options")), None)
-    if plot is None:
+    grid = next((script for script in p.scripts.selectable_scripts if hasattr(script, "current_axis_options")), None)
+    if grid is None:
         return []
-    chosen = p.script_args[plot.args_from : plot.args_to][0:9:3]
+    chosen = p.script_args[grid.args_from : grid.args_to][0:9:3]
     # The page sends an axis' index; the initial values are labels.
-    return [axis if isinstance(axis, str) else plot.current_axis_options[axis or 0].label for axis in chosen]
+    return [axis if isinstance(axis, str) else grid.current_axis_options[axis or 0].label for axis in chosen]
 
 
 def has_api(app: FastAPI) -> bool:
@@ -143,7 +143,7 @@ def api_dependencies(app: FastAPI) -> Sequence[Depends]:
     return route.dependencies if route else []
 
 
-def xyz_plots() -> Iterator[Any]:
+def xyz_grids() -> Iterator[Any]:
     """Yield the modules of the loaded X/Y/Z plot scripts, which have `axis_options` and `AxisOption`."""
     for data in scripts.scripts_data:
         if Path(data.path).name == "xyz_grid.py" and hasattr(data.module, "axis_options"):

@@ -72,9 +72,9 @@ def refuse(p: Any, error: Exception) -> None:
     p.sample = _RaiseError(_as_http(error))
 
 
-def refuse_plot(p: Any, error: Exception) -> None:
+def refuse_grid(p: Any, error: Exception) -> None:
     """Make an X/Y/Z plot of the job `p` end with `error` before its first cell. Other scripts are not affected."""
-    log.error("FreeU refuses this plot: %s", readable(str(error), MAX_MESSAGE_LENGTH))
+    log.error("FreeU refuses this grid: %s", readable(str(error), MAX_MESSAGE_LENGTH))
     p.styles = _RaiseWhenCopied(p.styles, _as_http(error))
 
 

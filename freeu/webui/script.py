@@ -19,7 +19,7 @@ from freeu.webui.controls import Controls
 from freeu.webui.diagnostics import add_extra_outputs
 from freeu.webui.job import HookManager, close_job, job_of, open_job
 from freeu.webui.preset_catalog import PresetCatalog
-from freeu.webui.refusal import refuse, refuse_plot, withdraw
+from freeu.webui.refusal import refuse, refuse_grid, withdraw
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class FreeU(scripts.Script):
         try:
             check_cell(p, {})
         except SettingsError as error:
-            refuse_plot(p, error)
+            refuse_grid(p, error)
 
     def before_process(self, p: Any, *args: Any) -> None:
         """Remove the hooks that a failed job left. A script may call the UNet without the host's denoiser."""

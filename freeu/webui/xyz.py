@@ -34,10 +34,10 @@ CheckCell = Callable[[Any, Mapping[str, Any]], object]
 
 def add_axes(catalog: PresetCatalog, check_cell: CheckCell) -> None:
     """Add an axis for every parameter, for presets and for plots to the host's X/Y/Z plot, unless it has them."""
-    for plot in host.xyz_plots():
-        known = {axis.label for axis in plot.axis_options}
-        axes = _make_axes(plot.AxisOption, catalog, check_cell)
-        plot.axis_options += [axis for axis in axes if axis.label not in known]
+    for grid in host.xyz_grids():
+        known = {axis.label for axis in grid.axis_options}
+        axes = _make_axes(grid.AxisOption, catalog, check_cell)
+        grid.axis_options += [axis for axis in axes if axis.label not in known]
 
 
 def _make_axes(axis_option: Callable[..., Any], catalog: PresetCatalog, check_cell: CheckCell) -> list[Any]:
@@ -77,9 +77,9 @@ def _confirm(name: str, catalog: PresetCatalog, check_cell: CheckCell, p: Any, v
     except SettingsError as error:
         raise SettingsError(f"{PREFIX}{name}", error.value, error.rule, error.advice) from error
     p.freeu_axes = {**getattr(p, "freeu_axes", {}), name: tidy}
-    plotted = [label.removeprefix(PREFIX) for label in host.plotted_axes(p) if label.startswith(PREFIX)]
-    if p.freeu_axes.keys() >= set(plotted):
-        for cell in _critical_cells({axis: p.freeu_axes[axis] for axis in plotted}):
+    shown = [label.removeprefix(PREFIX) for label in host.grid_axes(p) if label.startswith(PREFIX)]
+    if p.freeu_axes.keys() >= set(shown):
+        for cell in _critical_cells({axis: p.freeu_axes[axis] for axis in shown}):
             check_cell(p, cell)
 
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from freeu import SettingsError
-from freeu.webui.refusal import FreeUSettingsError, refuse, refuse_plot, withdraw
+from freeu.webui.refusal import FreeUSettingsError, refuse, refuse_grid, withdraw
 
 ERROR = SettingsError("b1", 9, "must be between -1 and 3")
 
@@ -54,7 +54,7 @@ def test_the_message_of_any_error_is_escaped_and_shortened(caplog):
 def test_a_refused_plot_ends_when_it_copies_the_styles_for_a_cell():
     p = Processing()
     p.styles = ["sharp"]
-    refuse_plot(p, ERROR)
+    refuse_grid(p, ERROR)
     assert list(p.styles) == ["sharp"]
     assert p.sample() == "samples"
     with pytest.raises(FreeUSettingsError, match=f"^{ERROR}$"):

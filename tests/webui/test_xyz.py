@@ -31,8 +31,8 @@ class AxisOption:
 def plot(monkeypatch):
     """A plot with our axes, without a host. `plot.cells` are those that were checked."""
     plot = SimpleNamespace(AxisOption=AxisOption, axis_options=[], cells=[], p=SimpleNamespace(), plotted=[])
-    monkeypatch.setattr(host, "xyz_plots", lambda: [plot])
-    monkeypatch.setattr(host, "plotted_axes", lambda p: plot.plotted)
+    monkeypatch.setattr(host, "xyz_grids", lambda: [plot])
+    monkeypatch.setattr(host, "grid_axes", lambda p: plot.plotted)
     xyz.add_axes(FreeU.catalog, lambda p, values: plot.cells.append(values))
     plot.axes = {axis.label.removeprefix("[FreeU] "): axis for axis in plot.axis_options}
     return plot
