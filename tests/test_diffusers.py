@@ -11,7 +11,7 @@ from torch import nn
 from freeu import Recorder, Settings, UnsupportedUNetError, attach
 from freeu.core.unet import decoder_blocks
 from tests.support import unets
-from tests.support.diffusers_unets import KANDINSKY, SHAPES, build, call, call_edited, conditions, shared
+from tests.support.diffusers_unets import KANDINSKY, NAMES, SHAPES, build, call, call_edited, conditions, shared
 from tests.support.reference import freeu_edit
 from tests.support.torch_versions import TORCH_2_1
 from tests.support.unets import ALL_STAGES, KEPT, RICH, hooks_on
@@ -113,7 +113,7 @@ def widths_and_stages(unet, stage_map="channels"):
 
 
 @pytest.mark.parametrize("size", [{"height": 16, "width": 16}, {"height": 40, "width": 24}], ids=["16x16", "40x24"])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_enable_freeu(unet, size):
     ours, theirs = call_with(unet, LIKE_DIFFUSERS, **size), call_with_enable_freeu(unet, **size)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
@@ -132,7 +132,7 @@ def test_equals_enable_freeu_in_bfloat16():
 @pytest.mark.parametrize(
     "others", [{}, {**RICH, **KEPT, "mask": "disc", "version": "1"}], ids=["version 2", "version 1, with all others"]
 )
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_official_algorithm(unet, stage_map, others):
     assert_official(unet, Settings(**ALL_STAGES, **KEPT, stage_map=stage_map).replace(**others))
 
@@ -203,8 +203,11 @@ def test_schedule_scales_the_factors(unet):
         torch.testing.assert_close(out, call_with(unet, scaled), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("timestep", [250, 250.4, torch.tensor(250), torch.tensor([250.0, 250.0])], ids=repr)
-@pytest.mark.parametrize("keyword", [True, False])
+@pytest.mark.parametrize(
+    ("timestep", "keyword"),
+    [(250, True), (250.4, False), (torch.tensor(250), True), (torch.tensor([250.0, 250.0]), False)],
+    ids=repr,
+)
 def test_noise_clock_reads_the_timestep_of_each_call(unet, timestep, keyword):
     """A pipeline gives a number or a tensor without dimensions."""
     x, _, context = unets.inputs()

@@ -16,6 +16,7 @@ from tests.support.torch_versions import AUTOCAST_TYPES
 from tests.support.unets import (
     ALL_STAGES,
     KEPT,
+    NAMES,
     RICH,
     SHAPES,
     STRONG,
@@ -34,7 +35,7 @@ from tests.support.waiting import SECONDS
 )
 @pytest.mark.parametrize("stage_map", ["channels", "levels"])
 @pytest.mark.parametrize("version", ["1", "2"])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_official_algorithm(name, version, stage_map, others):
     unet = shared(name)
     settings = Settings(**ALL_STAGES, **others, version=version, stage_map=stage_map)
@@ -310,8 +311,7 @@ def test_was_active_stays_true_after_the_last_active_step(unet):
     assert was_active == [False, True, True, True]
 
 
-@pytest.mark.parametrize("timestep", [0, 250, 999, 501.4])
-@pytest.mark.parametrize("keyword", [True, False])
+@pytest.mark.parametrize(("timestep", "keyword"), [(0, True), (250, False), (999, True), (501.4, False)])
 def test_noise_clock_reads_the_timestep_of_each_call(unet, timestep, keyword):
     curve = "0:0, 0.7:1, 1:0.2"
     x, _, context = inputs()

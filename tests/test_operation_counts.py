@@ -257,7 +257,8 @@ class TestCompiled:
 
         return torch.compile(unet, backend=backend, fullgraph=not TORCH_2_1, **options)
 
-    @pytest.mark.parametrize("keep", [pytest.param(0.0, marks=pytest.mark.slow), 1.0])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("keep", [0.0, 1.0])
     @torch.inference_mode()
     def test_compiled_while_attached(self, unet, graphs, keep):
         """The same result, and off again after closing. FreeU breaks no graph, or with torch 2.1 one for each edit."""
@@ -303,7 +304,7 @@ class TestCompiled:
         assert session.was_active
         assert session.calls == 0
 
-    @pytest.mark.parametrize("dynamic", [None, True])
+    @pytest.mark.parametrize("dynamic", [None, pytest.param(True, marks=pytest.mark.slow)])
     @torch.inference_mode()
     def test_compiled_unet_sees_hooks_that_come_and_go(self, graphs, dynamic):
         """Compiled anew for each call, as Forge Neo does."""

@@ -29,7 +29,9 @@ def mean_color(image):
     return image[:, (image < 0.9).any(0)].mean(1).tolist()
 
 
-@pytest.mark.parametrize("sampler", sampling.SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler", ["Euler", *(pytest.param(name, marks=pytest.mark.slow) for name in sampling.SAMPLERS if name != "Euler")]
+)
 def test_images_show_the_prompt(shipped, sampler):
     apple, frog, lemon, berries = sampling.sample(
         shipped, job("red apple", "frog face", "lemon", "blueberries", steps=12, sampler=sampler), OFF

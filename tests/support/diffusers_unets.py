@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.unets import unet_2d_blocks
@@ -49,6 +50,9 @@ SHAPES: dict[str, dict[str, Any]] = {
         "attention_head_dim": (2, 4, 8, 8),
     },
 }
+NAMES = ["SDXL", *(pytest.param(name, marks=pytest.mark.slow) for name in SHAPES if name != "SDXL")]
+"""The names for a test that calls a UNet: make test runs it on one."""
+
 
 KANDINSKY = {
     "block_out_channels": (32, 64, 96, 128),

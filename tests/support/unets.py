@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -59,6 +60,10 @@ SHAPES = {
         levels=_stages(range(3), range(3, 6), range(6, 9)),
     ),
 }
+
+
+NAMES = ["SDXL", *(pytest.param(name, marks=pytest.mark.slow) for name in SHAPES if name != "SDXL")]
+"""The names for a test that calls a UNet: make test runs it on one."""
 
 
 @torch.inference_mode(False)  # `shared` keeps it, and weights made in inference mode take no part in gradients

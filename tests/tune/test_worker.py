@@ -62,7 +62,7 @@ def errors(study):
         (faulty.BROKEN_IMAGE, "the answer has no images that can be read"),
     ],
 )
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_trial_is_tried_again_after_a_failure_of_the_webui(study, webui, fault, message, times):
     webui.faults[JOB] = [fault] * times
     assert draw(study, webui) is None
