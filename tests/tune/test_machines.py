@@ -16,8 +16,8 @@ from freeu.tune.study import TAKEN
 from tests.support.studies import ROOT, attempts, check_all_drawn_once, command, load, make, plan
 from tests.support.waiting import SECONDS, running, wait_until
 
-TRIALS = 60
-STEPS = 60  # so that a trial takes about half a second
+TRIALS = 40
+STEPS = 40  # so that a worker can be stopped while it draws
 ATTEMPTS = 20
 
 pytestmark = pytest.mark.slow
