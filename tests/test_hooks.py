@@ -12,7 +12,7 @@ import torch
 
 from freeu import Settings, attach, strength
 from tests.support.reference import forward, freeu_edit
-from tests.support.torch_versions import AUTOCAST_TYPES
+from tests.support.torch_versions import AUTOCAST_TYPES, TORCH_2_1
 from tests.support.unets import (
     ALL_STAGES,
     KEPT,
@@ -210,6 +210,7 @@ def test_close_also_ends_freeu_on_a_copy_of_the_unet(unet):
     assert call(copied, *inputs()).equal(off)
 
 
+@pytest.mark.skipif(TORCH_2_1, reason="once dynamo is imported, hooks are wrapped for it, which cannot be pickled")
 @pytest.mark.parametrize("clock", ["step", "noise"])
 def test_a_unet_that_is_pickled_during_a_session_has_no_freeu_in_it(unet, clock):
     off, on = off_and_on(unet)
