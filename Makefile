@@ -1,7 +1,7 @@
 # make demo        generate images with FreeU off and on, side by side: out/demo.png
 # make playground  serve the extension without a WebUI: http://127.0.0.1:7860
 # make tune        find values by choosing between images of the playground's model (docs/tune.md)
-# make test        test every part of the project but research/, in less than three minutes on two cores
+# make test        test every part of the project but research/, in about four minutes on two cores
 # make test-all    run every test on gradio 3.41.2 (AUTOMATIC1111, reForge, Forge Classic), then those of the page and
 #                  the API on gradio 4.40.0 (Forge, Forge Neo)
 # make test-slow   run only the tests that make test leaves out

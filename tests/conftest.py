@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "freeu",
-    max_examples=100 if "CI" in os.environ else 25,  # of the three minutes of make test, 75 more would take one
+    max_examples=100 if "CI" in os.environ else 25,  # 100 take half a minute more
     deadline=None,
     print_blob=True,
     derandomize=True,
